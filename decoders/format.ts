@@ -1,0 +1,68 @@
+/** What a format tells the rest of the program about itself: data, a probe, and a lazily loaded reader. */
+import type { Dataset } from "../src/model/dataset.ts";
+import type { ByteSource } from "../src/source/source.ts";
+import type { Limits } from "../src/errors.ts";
+
+/** The first bytes of a file, and what is known of it without reading further. */
+export interface ProbeInput {
+  /** Up to {@link PROBE_BYTES} from the start; shorter for shorter files. */
+  head: Uint8Array;
+  /** File name with extension, lower-cased. */
+  name: string;
+  size: number | undefined;
+}
+
+/** Bytes a probe may look at. */
+export const PROBE_BYTES = 16_384;
+
+/** How sure a format is: 0 not mine ... 255 certain; an extension alone gives at most 40. */
+export interface ProbeResult {
+  score: number;
+  /** Why, in words shown by `inspect`. */
+  why: string;
+}
+
+/** What a user can tell a reader. */
+export interface OpenOptions {
+  signal?: AbortSignal;
+  limits?: Limits;
+  /** Open only the given file, not the other members of its set. */
+  alone?: boolean;
+}
+
+/** Turns a source into a Dataset, reading headers only. */
+export interface Reader {
+  open(source: ByteSource, options: OpenOptions): Promise<Dataset>;
+}
+
+/** A format: the single origin of `formats`, help, completions, the README table and the tests. */
+export interface FormatDescriptor {
+  /** Short id used with `--format`: "blackrock". */
+  id: string;
+  name: string;
+  kind: "time-series" | "image" | "table";
+  /** Lower case, with the dot. */
+  extensions: string[];
+  /** Which of `extensions` are only members of a set, opened through their main file. */
+  memberExtensions?: string[];
+  /** "random": needs byte ranges; "forward": one pass is enough. */
+  needs: "random" | "forward";
+  /** What is read, in a few words for the format table. */
+  reads: string;
+  /** What is not read and why; "" when nothing is missing. */
+  missing: string;
+  /** Specification documents and the readers it was checked against. */
+  references: string[];
+  probe(input: ProbeInput): ProbeResult;
+  load(): Promise<Reader>;
+}
+
+/** True when `head` has the ASCII `text` at `offset`. */
+export function hasText(head: Uint8Array, offset: number, text: string): boolean {
+  if (head.length < offset + text.length) return false;
+  for (let i = 0; i < text.length; i++) if (head[offset + i] !== text.charCodeAt(i)) return false;
+  return true;
+}
+
+/** The result of a probe that found nothing of its own. */
+export const NOT_MINE: ProbeResult = { score: 0, why: "" };

@@ -1,0 +1,5 @@
+/** Every format, one line each. Adding a format adds its line here. */
+import type { FormatDescriptor } from "./format.ts";
+
+/** All formats, in the order ties are shown. */
+export const FORMATS: readonly FormatDescriptor[] = [];

@@ -1,0 +1,3 @@
+//! Electrophysiology records: Blackrock packets, Spike2 blocks, Intan digital words.
+
+pub use fuse_core::abi;

@@ -1,0 +1,3 @@
+//! Image tiles and strips: TIFF compressions, predictors, sample layouts.
+
+pub use fuse_core::abi;

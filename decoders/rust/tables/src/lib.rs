@@ -1,0 +1,3 @@
+//! Delimited text: a push parser that turns bytes into columns.
+
+pub use fuse_core::abi;

@@ -1,0 +1,213 @@
+/**
+ * What a reader makes of a file: recordings, events, images and other arrays, with names, units and
+ * times, and for every array where its bytes are. No sample is read to build it.
+ */
+import type { ByteSource } from "../source/source.ts";
+import { type DType, dtypeOf, type NumericArray } from "./dtype.ts";
+import type { ChunkLayout, FrameTable, Layout, Segment, StreamLayout } from "./layout.ts";
+
+/** Any JSON value. */
+export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+
+/** Attributes of a group or an array, as they will be stored. */
+export type Attributes = Record<string, Json>;
+
+/** One channel: `physical = raw * gain + offset`, in `units`. */
+export interface Channel {
+  name: string;
+  /** Unit of the physical values ("uV", "mV", "degC"); "" when the file states none. */
+  units: string;
+  gain: number;
+  offset: number;
+  /** Anything else known of the channel (filters, electrode id, impedance ...). */
+  attributes?: Attributes;
+}
+
+/** Consecutive channels of a recording that share one layout. */
+export interface ChannelPart {
+  firstChannel: number;
+  channelCount: number;
+  layout: Layout;
+}
+
+/**
+ * Channels that share one clock, one length and one kind: neo's "stream".
+ * The array has dims `[channel, time]`, or `[sweep, channel, time]` when `sweepCount` is set
+ * (then sample index runs sweep after sweep, each `sampleCount / sweepCount` long).
+ */
+export interface Recording {
+  /** Group name when the file holds several: "amplifier", "auxiliary", "analog_1000hz". */
+  name: string;
+  channels: Channel[];
+  /** Hz, exactly as the file states it; null when the file gives none or the axis is irregular. */
+  samplingFrequency: number | null;
+  /** Samples per channel; null when only a pass through the file tells (`stream` layouts). */
+  sampleCount: number | null;
+  /** Uninterrupted runs with their true start times; one segment for a recording without pauses. */
+  segments: Segment[];
+  sweepCount?: number;
+  /** Raw element type after decoding, the same for all parts. */
+  rawType: DType;
+  /** Bits the raw integers really use, when fewer than the type has (24 in int32, 12 in int16). */
+  significantBits?: number;
+  parts: ChannelPart[];
+  /** Explicit time values in seconds (irregular sampling, tables); else time comes from segments. */
+  time?: StreamLayout | { kind: "values"; values: Float64Array };
+  /** True when nothing in the file gives the time and it was made up as a sample index. */
+  timeGenerated?: boolean;
+  attributes?: Attributes;
+}
+
+/** A column of an event table; the first dimension is the event. */
+export interface EventColumn {
+  /** "time" (seconds since the recording's start), "duration", "label", "code", "channel", "unit", "waveform" ... */
+  name: string;
+  dtype: DType;
+  units?: string;
+  /** Sizes after the event dimension ([48] for waveforms of 48 samples); [] for one value an event. */
+  innerShape: number[];
+  innerDims?: string[];
+  layout: Layout;
+  attributes?: Attributes;
+}
+
+/** Things that happened at times: spikes, markers, comments, edges of a digital line. */
+export interface EventTable {
+  name: string;
+  /** Number of events; null when only a pass through the file tells. */
+  count: number | null;
+  columns: EventColumn[];
+  attributes?: Attributes;
+}
+
+/** Digital words whose bits become `events/<line>/`, found while the words are converted. */
+export interface DigitalLines {
+  /** Name of the array of {@link Dataset.arrays} that holds the words. */
+  array: string;
+  samplingFrequency: number;
+  segments: Segment[];
+  lines: { bit: number; name: string; attributes?: Attributes }[];
+}
+
+/** An array that is neither a recording nor an image: digital words, a table column, a kept variable. */
+export interface NamedArray {
+  /** Path in the store: "digital_in/words", "source/comment". */
+  path: string;
+  dtype: DType;
+  dims: string[];
+  /** Null in the first place: length only known after a pass. */
+  shape: (number | null)[];
+  layout: Layout;
+  units?: string;
+  attributes?: Attributes;
+}
+
+/** One resolution of an image. */
+export interface ImageLevel {
+  /** In the order of the image's axes. */
+  shape: number[];
+  layout: ChunkLayout;
+}
+
+/** One image (series, scene, position): level 0 first, smaller levels after it. */
+export interface ImageSeries {
+  name: string;
+  /** The ones that exist out of "t", "c", "z", "y", "x", in that order. */
+  axes: ("t" | "c" | "z" | "y" | "x")[];
+  dtype: DType;
+  levels: ImageLevel[];
+  /** Micrometres per pixel; undefined where the file does not say. */
+  pixelSizeMicrometres?: { x?: number; y?: number; z?: number };
+  timeStepSeconds?: number;
+  channels?: { name?: string; color?: string; window?: { min: number; max: number } }[];
+  /** "label": nearest-neighbour pyramid; "intensity": mean; "auxiliary": thumbnail or macro. */
+  role?: "intensity" | "label" | "auxiliary";
+  attributes?: Attributes;
+}
+
+/** The SPARC FUSE vocabulary of root attributes a reader can know; the rest is "unknown". */
+export interface DatasetMetadata {
+  /** ISO 8601, with zone when the file gives one. */
+  startTime?: string;
+  species?: string;
+  anatomicalLocation?: string;
+  modality?: string;
+  experimenter?: string;
+  institution?: string;
+  sweepMode?: string;
+  notes?: string;
+  /** Header fields worth keeping, under the format's own names. */
+  header?: Attributes;
+}
+
+/** A run of values of one field, in order, from a {@link StreamSource}. */
+export interface StreamBlock {
+  field: string;
+  /** For channel fields: C-order `[channel, count]`; else `[count, ...inner]`. */
+  values: NumericArray | string[];
+  count: number;
+}
+
+/** What a file holds. */
+export interface Dataset {
+  /** Format id. */
+  format: string;
+  /** Every file the layouts point into; index 0 is the file that was opened. */
+  sources: ByteSource[];
+  frameTables: FrameTable[];
+  recordings: Recording[];
+  events: EventTable[];
+  digital: DigitalLines[];
+  images: ImageSeries[];
+  arrays: NamedArray[];
+  metadata: DatasetMetadata;
+  /** OME-XML or other document kept beside the data, path -> text. */
+  documents?: Record<string, string>;
+  /** What was doubtful or repaired, in words a user understands. */
+  warnings: string[];
+  /** What is in the file and not converted, and why. */
+  leftOut: { what: string; why: string }[];
+  /**
+   * Opens a forward pass that feeds every array whose layout is `{kind: "stream", stream: id}`.
+   * Blocks of different fields may alternate; within a field they are in order.
+   */
+  openStream?(id: string, options: { signal?: AbortSignal }): ReadableStream<StreamBlock>;
+}
+
+/** A Dataset with nothing in it yet, for readers to fill. */
+export function emptyDataset(format: string, sources: ByteSource[]): Dataset {
+  return {
+    format,
+    sources,
+    frameTables: [],
+    recordings: [],
+    events: [],
+    digital: [],
+    images: [],
+    arrays: [],
+    metadata: {},
+    warnings: [],
+    leftOut: [],
+  };
+}
+
+/** An event table held in memory: times in seconds plus columns of the same length. */
+export function eventsFromValues(
+  name: string,
+  time: Float64Array,
+  columns: Record<string, NumericArray | string[]> = {},
+  attributes?: Attributes,
+): EventTable {
+  const make = (column: string, values: NumericArray | string[], dtype: DType): EventColumn => ({
+    name: column,
+    dtype,
+    innerShape: [],
+    layout: { kind: "values", values },
+    ...(column === "time" ? { units: "s" } : {}),
+  });
+  const all: EventColumn[] = [make("time", time, "float64")];
+  for (const [column, values] of Object.entries(columns)) {
+    all.push(make(column, values, dtypeOf(values)));
+  }
+  return { name, count: time.length, columns: all, attributes };
+}

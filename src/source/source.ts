@@ -1,0 +1,87 @@
+/**
+ * Where bytes come from. A ByteSource is read by ranges; everything above it (readers, tasks) is the
+ * same whether the bytes lie on a disk, behind a URL, in a bucket, in a zip or in memory.
+ */
+import { FuseError } from "../errors.ts";
+
+/** Plain data from which a worker can open the same source again. */
+export type SourceSpec =
+  | { kind: "file"; path: string }
+  | { kind: "http"; url: string; headers?: Record<string, string>; size?: number }
+  | { kind: "s3"; bucket: string; key: string; versionId?: string; size?: number; s3: S3Options }
+  | { kind: "zip"; archive: SourceSpec; member: string }
+  | { kind: "memory"; name: string; bytes: Uint8Array }
+  | { kind: "blob"; blob: Blob; name: string };
+
+/** How to reach an S3 service. */
+export interface S3Options {
+  /** Endpoint URL for services other than AWS. */
+  endpoint?: string;
+  region?: string;
+  /** Sign requests with the environment's credentials; unsigned otherwise. */
+  signed?: boolean;
+  requesterPays?: boolean;
+}
+
+/** Options of one read. */
+export interface ReadOptions {
+  signal?: AbortSignal;
+  /** "header" reads are small, repeated and cached in blocks; "bulk" reads go past that cache. */
+  purpose?: "header" | "bulk";
+}
+
+/** A sequence of bytes that can be read by ranges (`random`) or only once, in order (`forward`). */
+export interface ByteSource {
+  /** File name with its extension, as the user knows it. */
+  readonly name: string;
+  /** Path or URI, for messages and provenance. */
+  readonly uri: string;
+  /** Length in bytes; undefined when unknown (a pipe). */
+  readonly size: number | undefined;
+  readonly access: "random" | "forward";
+  /** Local reads are cheap and synchronous inside; remote reads have latency and should be few. */
+  readonly distance: "local" | "remote";
+  /** How a worker opens it again; undefined when it cannot be. */
+  readonly spec: SourceSpec | undefined;
+  /** ETag or similar, when the service gives one. */
+  readonly tag?: string;
+  /**
+   * Reads exactly `length` bytes.
+   * @throws FuseError `Truncated` when the source ends before them, `Network` after failed retries.
+   */
+  read(offset: number, length: number, options?: ReadOptions): Promise<Uint8Array>;
+  /** Reads up to `length` bytes: fewer only at the end of the source. */
+  readUpTo(offset: number, length: number, options?: ReadOptions): Promise<Uint8Array>;
+  /**
+   * Fills `target` exactly. Local sources complete it without yielding to other code, so `target` may
+   * be a view of wasm memory there.
+   */
+  readInto(offset: number, target: Uint8Array, options?: ReadOptions): Promise<void>;
+  /** Bytes `[offset, offset + length)` as a byte-counted Web Stream (to the end when length is absent). */
+  stream(offset: number, length?: number, options?: ReadOptions): ReadableStream<Uint8Array>;
+  /** Another file of the same set, by path relative to this one's folder; null when it is not there. */
+  sibling(relativePath: string): Promise<ByteSource | null>;
+  /** Names in the same folder, or null when the place cannot be listed. */
+  siblingNames(): Promise<string[] | null>;
+  close(): Promise<void>;
+}
+
+/** The error every source throws when a read passes its end. */
+export function truncated(
+  source: { name: string; size?: number },
+  offset: number,
+  length: number,
+  available: number,
+): FuseError {
+  return new FuseError("Truncated", "the file ends too early", {
+    source: source.name,
+    offset,
+    found: `${Math.max(0, available)} bytes`,
+    expected: `${length} bytes`,
+  });
+}
+
+/** A DataView over bytes, whatever buffer they lie in. */
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
