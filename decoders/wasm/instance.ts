@@ -32,13 +32,13 @@ export class WasmModule {
 
   constructor(instance: WebAssembly.Instance) {
     this.exports = instance.exports as unknown as WasmModule["exports"];
-    this.#u8 = new Uint8Array(this.exports.memory.buffer);
+    this.#u8 = new Uint8Array(this.exports.memory.buffer as ArrayBuffer);
   }
 
   /** The whole memory as bytes; fetch it again after any call, because memory may have grown. */
   get memory(): Uint8Array<ArrayBuffer> {
     if (this.#u8.byteLength === 0 || this.#u8.buffer !== this.exports.memory.buffer) {
-      this.#u8 = new Uint8Array(this.exports.memory.buffer);
+      this.#u8 = new Uint8Array(this.exports.memory.buffer as ArrayBuffer);
     }
     return this.#u8;
   }
