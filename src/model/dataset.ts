@@ -28,12 +28,16 @@ export interface ChannelPart {
   firstChannel: number;
   channelCount: number;
   layout: Layout;
+  /**
+   * The last samples as raw values, C-order `[channelCount, n]`, where the file's frame pattern breaks
+   * off before its end; the layout holds the samples before `firstSample`.
+   */
+  tail?: { firstSample: number; values: Float64Array };
 }
 
 /**
- * Channels that share one clock, one length and one kind: neo's "stream".
- * The array has dims `[channel, time]`, or `[sweep, channel, time]` when `sweepCount` is set
- * (then sample index runs sweep after sweep, each `sampleCount / sweepCount` long).
+ * Channels that share one clock, one length and one kind: neo's "stream". The array has dims
+ * `[channel, time]`. Parts may differ in stored type; values are then stored as floats.
  */
 export interface Recording {
   /** Group name when the file holds several: "amplifier", "auxiliary", "analog_1000hz". */
@@ -45,7 +49,6 @@ export interface Recording {
   sampleCount: number | null;
   /** Uninterrupted runs with their true start times; one segment for a recording without pauses. */
   segments: Segment[];
-  sweepCount?: number;
   /** Raw element type after decoding, the same for all parts. */
   rawType: DType;
   /** Bits the raw integers really use, when fewer than the type has (24 in int32, 12 in int16). */

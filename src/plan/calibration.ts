@@ -1,0 +1,48 @@
+/**
+ * How physical values are stored: packed integers where one scale serves all channels (small and
+ * lossless), else floats wide enough that the converter's raw numbers can be had back exactly.
+ */
+import type { Attributes, Recording } from "../model/dataset.ts";
+import { decodedType, type DType, integerBits } from "../model/dtype.ts";
+
+/** The storage decided for a recording's signals. */
+export interface Storage {
+  dtype: DType;
+  /** CF packing (`scale_factor`, `add_offset`) when values stay raw. */
+  attributes: Attributes;
+  /** Values are multiplied out while converting. */
+  calibrate: boolean;
+}
+
+/** Largest `|raw + offset / gain|` whose float32 rounding stays below half a step of the converter. */
+const FLOAT32_STEPS = 2 ** 22;
+
+/** Decides dtype and packing of `recording`; `raw` keeps the converter's numbers as they are. */
+export function decideStorage(recording: Recording, raw = false): Storage {
+  const { channels, rawType } = recording;
+  const mixed = new Set(recording.parts.map((p) => partType(recording, p.layout))).size > 1;
+  const [first] = channels;
+  const shared = channels.every((c) => c.gain === first.gain && c.offset === first.offset);
+  if (raw && !mixed) return { dtype: rawType, attributes: {}, calibrate: false };
+  if (!mixed && (shared || channels.length === 0)) {
+    const attributes: Attributes = {};
+    if (first && (first.gain !== 1 || first.offset !== 0)) {
+      attributes.scale_factor = first.gain;
+      attributes.add_offset = first.offset;
+      if (first.offset === 0) delete attributes.add_offset;
+    }
+    return { dtype: rawType, attributes, calibrate: false };
+  }
+  const bits = recording.significantBits ?? integerBits(rawType as never);
+  const exact = !mixed && bits !== undefined &&
+    channels.every((c) => c.gain !== 0 && 2 ** bits + Math.abs(c.offset / c.gain) < FLOAT32_STEPS);
+  return { dtype: exact ? "float32" : "float64", attributes: {}, calibrate: true };
+}
+
+/** Element type the samples of a part decode to. */
+export function partType(
+  recording: Recording,
+  layout: Recording["parts"][number]["layout"],
+): DType {
+  return layout.kind === "frames" ? decodedType(layout.stored, layout.flipSign) : recording.rawType;
+}

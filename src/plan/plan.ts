@@ -1,0 +1,140 @@
+/**
+ * A conversion as data: which arrays go where, in which chunks and shards, by which tasks, with what
+ * memory. A plan does no I/O; printing it is `--dry-run`, running it is the executor's work.
+ */
+import type { Attributes, DigitalLines } from "../model/dataset.ts";
+import type { DType } from "../model/dtype.ts";
+import type {
+  ChunkLayout,
+  ClockLayout,
+  FrameLayout,
+  FrameTable,
+  StreamLayout,
+  ValuesLayout,
+} from "../model/layout.ts";
+import type { SourceSpec } from "../source/source.ts";
+
+/** How chunks are compressed. */
+export type Compressor =
+  | { id: "none" }
+  /** Blosc frames: lz4 over bit planes; read by zarr-python, zarrita and tensorstore. */
+  | { id: "blosc-lz4" }
+  | { id: "zstd"; level: number }
+  | { id: "gzip"; level: number };
+
+/** Channels of a recording that share a layout, with their calibration. */
+export interface SignalPart {
+  firstChannel: number;
+  channelCount: number;
+  layout: FrameLayout | StreamLayout;
+  /** Per channel; absent when samples are stored as they are. */
+  calibration?: { gain: Float64Array; offset: Float64Array };
+  /** The last samples, read when the file was opened, where its frame pattern breaks off. */
+  tail?: { firstSample: number; values: Float64Array };
+}
+
+/** What fills an array. */
+export type ArrayOrigin =
+  | { kind: "signals"; parts: SignalPart[] }
+  | { kind: "image"; layout: ChunkLayout }
+  /** A pyramid level made from the level before it. */
+  | { kind: "reduced"; from: number; method: "mean" | "nearest" }
+  | ClockLayout
+  | StreamLayout
+  | ValuesLayout
+  /** Edge times (`time`), levels or labels of one bit of digital words. */
+  | { kind: "edges"; words: number; bit: number; field: "time" | "label" };
+
+/** One array of the store. */
+export interface PlannedArray {
+  path: string;
+  dtype: DType;
+  dims: string[];
+  /** The growing dimension is null where only a pass tells its length. */
+  shape: (number | null)[];
+  chunks: number[];
+  /** Shard shape, a multiple of `chunks`; null for one object a chunk. */
+  shards: number[] | null;
+  compressor: Compressor;
+  attributes: Attributes;
+  origin: ArrayOrigin;
+}
+
+/** One group of the store, the root ("") first. */
+export interface PlannedGroup {
+  path: string;
+  attributes: Attributes;
+}
+
+/** Tasks of one kind. Each task is independent and writes whole objects. */
+export type TaskSet =
+  /** Task k converts frames `[k * framesPerTask, ...)` of every listed array at once. */
+  | {
+    kind: "frames";
+    arrays: number[];
+    frameCount: number;
+    framesPerTask: number;
+    framesPerWindow: number;
+    /** Digital words whose edges are collected on the way: index into `Plan.digital`. */
+    digital: number[];
+    count: number;
+  }
+  /**
+   * Task k fills cell k of the grid of `region`s of level 0 (`levels[0]`), and what that gives of the
+   * reduced levels after it.
+   */
+  | { kind: "image"; levels: number[]; region: number[]; count: number }
+  /** Task k writes shard k of a time axis. */
+  | { kind: "clock"; array: number; count: number }
+  /** One forward pass that feeds all listed arrays. */
+  | { kind: "stream"; stream: string; arrays: number[]; count: 1 };
+
+/** A serialisable conversion. */
+export interface Plan {
+  input: { uri: string; name: string; size: number | null; format: string; score: number };
+  sources: (SourceSpec | null)[];
+  frameTables: FrameTable[];
+  digital: DigitalLines[];
+  zarrFormat: 2 | 3;
+  groups: PlannedGroup[];
+  arrays: PlannedArray[];
+  /** Documents kept beside the data: key -> text. */
+  documents: Record<string, string>;
+  tasks: TaskSet[];
+  warnings: string[];
+  leftOut: { what: string; why: string }[];
+  /** Bytes of all arrays before compression; what is unknown counts as the input's size. */
+  outputBytes: number;
+  /** Work buffers of one task at its peak, bytes. */
+  taskMemoryBytes: number;
+}
+
+/** Number of tasks in a plan. */
+export function taskCount(plan: Plan): number {
+  return plan.tasks.reduce((n, set) => n + set.count, 0);
+}
+
+/** The set and the number inside it of a plan's `index`-th task. */
+export function taskAt(plan: Plan, index: number): { set: TaskSet; k: number } {
+  for (const set of plan.tasks) {
+    if (index < set.count) return { set, k: index };
+    index -= set.count;
+  }
+  throw new RangeError(`task ${index} is not in the plan`);
+}
+
+/** Shape of the grid of objects (shards, or chunks where there are none) of an array. */
+export function objectGrid(array: PlannedArray): number[] {
+  const size = array.shards ?? array.chunks;
+  return array.shape.map((n, i) => Math.max(1, Math.ceil((n ?? 0) / size[i])));
+}
+
+/** Coordinates of cell `index` of a grid in C order. */
+export function cellOf(grid: number[], index: number): number[] {
+  const cell = new Array<number>(grid.length);
+  for (let i = grid.length - 1; i >= 0; i--) {
+    cell[i] = index % grid[i];
+    index = Math.floor(index / grid[i]);
+  }
+  return cell;
+}

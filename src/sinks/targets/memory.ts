@@ -1,0 +1,47 @@
+/** A store in memory: for tests, for small results in a browser, and for objects on their way to an owner. */
+import type { ObjectWriter, Target, TargetSpec } from "./target.ts";
+
+/** Keys and their bytes. */
+export class MemoryTarget implements Target {
+  readonly spec: TargetSpec = { kind: "owner" };
+  readonly objects = new Map<string, Uint8Array<ArrayBuffer>>();
+  finished = false;
+
+  create(key: string): ObjectWriter {
+    const pieces: Uint8Array<ArrayBuffer>[] = [];
+    const objects = this.objects;
+    return {
+      length: 0,
+      write(bytes) {
+        pieces.push(bytes.slice());
+        (this as { length: number }).length += bytes.length;
+      },
+      close() {
+        const whole = new Uint8Array(this.length);
+        let at = 0;
+        for (const piece of pieces) {
+          whole.set(piece, at);
+          at += piece.length;
+        }
+        objects.set(key, whole);
+      },
+      abort() {
+        pieces.length = 0;
+      },
+    };
+  }
+
+  put(key: string, bytes: Uint8Array): void {
+    this.objects.set(key, bytes.slice());
+  }
+
+  finish(): Promise<void> {
+    this.finished = true;
+    return Promise.resolve();
+  }
+
+  abort(): Promise<void> {
+    this.objects.clear();
+    return Promise.resolve();
+  }
+}

@@ -1,0 +1,32 @@
+/** Where the keys of a store go. A target knows no formats; a sink knows no places. */
+
+/** Plain data from which a worker can open the same target. */
+export type TargetSpec =
+  /** A folder being written; it gets its final name when the conversion is complete. */
+  | { kind: "directory"; path: string }
+  /** Objects are handed to the thread that owns the target. */
+  | { kind: "owner" };
+
+/** One object being written, front to back. */
+export interface ObjectWriter {
+  /** Bytes written so far. */
+  readonly length: number;
+  /** Appends bytes; `bytes` may be reused by the caller afterwards. */
+  write(bytes: Uint8Array): void;
+  /** Makes the object appear under its key, whole. */
+  close(): void;
+  /** Drops what was written. */
+  abort(): void;
+}
+
+/** A place for keys. Objects appear whole or not at all. */
+export interface Target {
+  readonly spec: TargetSpec;
+  create(key: string): ObjectWriter;
+  /** Writes a small object in one go. */
+  put(key: string, bytes: Uint8Array): void;
+  /** Gives the finished store its place; nothing opens as a store before. */
+  finish(): Promise<void>;
+  /** Removes everything written. */
+  abort(): Promise<void>;
+}
