@@ -41,6 +41,11 @@ export interface FrameLayout {
   littleEndian: boolean;
   /** Offset-binary words: the top bit is inverted, so unsigned words become signed numbers. */
   flipSign?: boolean;
+  /**
+   * 16-bit words that hold a magnitude in their low `magnitudeBits` bits and its sign in bit `signBit`
+   * (1 is negative), other bits meaning other things: they become int16 (Intan stimulation words).
+   */
+  signMagnitude?: { magnitudeBits: number; signBit: number };
   samplesPerFrame: number;
   channelOffsets: number[];
   sampleStride: number;

@@ -10,6 +10,11 @@ import { viewOf } from "../../src/source/source.ts";
 /** One raw sample as a number (or bigint for 64-bit integers). */
 function sample(view: DataView, at: number, l: FrameLayout): number | bigint {
   const le = l.littleEndian;
+  if (l.signMagnitude) {
+    const word = view.getUint16(at, le);
+    const magnitude = word & ((1 << l.signMagnitude.magnitudeBits) - 1);
+    return (word >> l.signMagnitude.signBit) & 1 ? 0 - magnitude : magnitude;
+  }
   switch (l.stored) {
     case "uint8":
       return l.flipSign ? view.getUint8(at) - 128 : view.getUint8(at);
