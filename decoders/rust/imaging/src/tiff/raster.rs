@@ -1,0 +1,258 @@
+//! From stored rows to output samples: byte order, predictor, depth, and planes instead of pixels.
+
+use super::params::Params;
+use super::{predictor, short, unpack};
+use fuse_core::{Error, Result};
+
+/// Writes rows that need no predictor undone.
+pub fn store(p: &Params, rows: &[u8], out: &mut [u8]) -> Result<usize> {
+    let stored = p.stored_bytes()?;
+    if rows.len() < stored {
+        return Err(short(rows.len(), stored));
+    }
+    if !whole_words(p) {
+        return store_packed(p, &rows[..stored], out);
+    }
+    if p.predictor > 1 {
+        return store_mut(p, &mut rows[..stored].to_vec(), out);
+    }
+    let swap = p.big_endian && word_width(p) > 1;
+    if p.samples == 1 && !swap {
+        out[..stored].copy_from_slice(&rows[..stored]);
+        out[stored..].fill(0);
+        return p.out_bytes();
+    }
+    let row_bytes = p.row_bytes()?;
+    let mut scratch = vec![0u8; if swap { row_bytes } else { 0 }];
+    for (y, row) in rows[..stored].chunks_exact(row_bytes).enumerate() {
+        if swap {
+            scratch.copy_from_slice(row);
+            swap_words(&mut scratch, word_width(p));
+            planar(p, &scratch, y, out);
+        } else {
+            planar(p, row, y, out);
+        }
+    }
+    clear_rest(p, out);
+    p.out_bytes()
+}
+
+/// Writes rows the predictor may be undone in.
+pub fn store_mut(p: &Params, rows: &mut [u8], out: &mut [u8]) -> Result<usize> {
+    let stored = p.stored_bytes()?;
+    if rows.len() < stored {
+        return Err(short(rows.len(), stored));
+    }
+    if p.predictor <= 1 || !whole_words(p) {
+        return store(p, rows, out);
+    }
+    let row_bytes = p.row_bytes()?;
+    let width = p.bits as usize / 8;
+    if p.predictor == 3 && !matches!(width, 2 | 3 | 4 | 8) || !(2..=3).contains(&p.predictor) {
+        return Err(Error::unsupported(format!(
+            "predictor {} with {} bits per sample",
+            p.predictor, p.bits
+        )));
+    }
+    let mut scratch = vec![0u8; if p.predictor == 3 { row_bytes } else { 0 }];
+    for (y, row) in rows[..stored].chunks_exact_mut(row_bytes).enumerate() {
+        if p.predictor == 3 {
+            predictor::float(row, p.samples, width, &mut scratch);
+            planar(p, &scratch, y, out);
+            continue;
+        }
+        if p.big_endian {
+            swap_words(row, width);
+        }
+        undo_differences(row, p.samples, width)?;
+        planar(p, row, y, out);
+    }
+    clear_rest(p, out);
+    p.out_bytes()
+}
+
+/// True when samples are whole bytes of the width they have in the output.
+fn whole_words(p: &Params) -> bool {
+    p.sample_bits.is_empty()
+        && p.bits as usize == p.out_width * 8
+        && matches!(p.bits, 8 | 16 | 32 | 64 | 128)
+}
+
+/// Bytes that are swapped together: the halves of a complex number are words of their own.
+fn word_width(p: &Params) -> usize {
+    let width = p.bits as usize / 8;
+    if p.format >= 5 {
+        width / 2
+    } else {
+        width
+    }
+}
+
+fn swap_words(bytes: &mut [u8], width: usize) {
+    match width {
+        2 => bytes.chunks_exact_mut(2).for_each(|w| w.swap(0, 1)),
+        4 => bytes.chunks_exact_mut(4).for_each(|w| w.reverse()),
+        8 => bytes.chunks_exact_mut(8).for_each(|w| w.reverse()),
+        _ => {}
+    }
+}
+
+fn undo_differences(row: &mut [u8], stride: usize, width: usize) -> Result<()> {
+    if width == 1 {
+        predictor::sum8(row, stride);
+        return Ok(());
+    }
+    // SAFETY: every bit pattern is a valid unsigned integer; `align_to_mut` keeps to whole words.
+    unsafe {
+        match width {
+            2 => {
+                if let ([], words, []) = row.align_to_mut::<u16>() {
+                    predictor::sum16(words, stride);
+                    return Ok(());
+                }
+            }
+            4 => {
+                if let ([], words, []) = row.align_to_mut::<u32>() {
+                    predictor::sum(words, stride);
+                    return Ok(());
+                }
+            }
+            8 => {
+                if let ([], words, []) = row.align_to_mut::<u64>() {
+                    predictor::sum(words, stride);
+                    return Ok(());
+                }
+            }
+            _ => return Err(Error::unsupported("predictor 2 with 128 bits per sample")),
+        }
+    }
+    let step = stride * width;
+    for at in (step..row.len()).step_by(width) {
+        let mut before = [0u8; 8];
+        let mut now = [0u8; 8];
+        before[..width].copy_from_slice(&row[at - step..at - step + width]);
+        now[..width].copy_from_slice(&row[at..at + width]);
+        let total = u64::from_le_bytes(before).wrapping_add(u64::from_le_bytes(now));
+        row[at..at + width].copy_from_slice(&total.to_le_bytes()[..width]);
+    }
+    Ok(())
+}
+
+/// Writes one row of little-endian pixels to row `y` of each sample's plane.
+fn planar(p: &Params, row: &[u8], y: usize, out: &mut [u8]) {
+    let plane = p.width * p.rows * p.out_width;
+    let line = p.width * p.out_width;
+    let start = y * line;
+    if p.samples == 1 {
+        out[start..start + line].copy_from_slice(&row[..line]);
+        return;
+    }
+    for s in 0..p.samples {
+        let target = &mut out[s * plane + start..s * plane + start + line];
+        match p.out_width {
+            1 => pick::<1>(row, s, p.samples, target),
+            2 => pick::<2>(row, s, p.samples, target),
+            4 => pick::<4>(row, s, p.samples, target),
+            8 => pick::<8>(row, s, p.samples, target),
+            _ => pick::<16>(row, s, p.samples, target),
+        }
+    }
+}
+
+#[inline(always)]
+fn pick<const W: usize>(row: &[u8], sample: usize, samples: usize, target: &mut [u8]) {
+    let pixels = row.chunks_exact(W * samples);
+    for (value, pixel) in target.chunks_exact_mut(W).zip(pixels) {
+        value.copy_from_slice(&pixel[sample * W..(sample + 1) * W]);
+    }
+}
+
+/// Zeroes the rows the chunk does not hold.
+fn clear_rest(p: &Params, out: &mut [u8]) {
+    if p.stored_rows == p.rows {
+        return;
+    }
+    let line = p.width * p.out_width;
+    for plane in out.chunks_exact_mut(line * p.rows).take(p.samples) {
+        plane[p.stored_rows * line..].fill(0);
+    }
+}
+
+/// Samples of odd widths, unequal widths, or numbers without a machine type.
+fn store_packed(p: &Params, rows: &[u8], out: &mut [u8]) -> Result<usize> {
+    if p.predictor > 2 {
+        return Err(Error::unsupported(format!(
+            "predictor {} with {} bits per sample",
+            p.predictor, p.bits
+        )));
+    }
+    let complex = p.format == 5;
+    let parts = if complex { 2 } else { 1 };
+    let bits = p.bits / parts as u32;
+    if bits > 64 || complex && !p.bits.is_multiple_of(2) || p.format == 3 && bits != 24 {
+        return Err(Error::unsupported(format!(
+            "{} bits per sample with SampleFormat {}",
+            p.bits, p.format
+        )));
+    }
+    let row_bytes = p.row_bytes()?;
+    let count = p.width * p.samples;
+    let mut values = vec![0u64; count * parts];
+    let (plane, line) = (p.width * p.rows * p.out_width, p.width * p.out_width);
+    for (y, row) in rows.chunks_exact(row_bytes).enumerate() {
+        read_row(p, row, bits, &mut values);
+        if p.predictor == 2 {
+            predictor::sum(&mut values, p.samples * parts);
+        }
+        for (i, parts) in values.chunks_exact(parts).enumerate() {
+            let at = (i % p.samples) * plane + y * line + (i / p.samples) * p.out_width;
+            let depth = p.sample_bits.get(i % p.samples).copied().unwrap_or(bits);
+            write(p, parts, depth, &mut out[at..at + p.out_width]);
+        }
+    }
+    clear_rest(p, out);
+    p.out_bytes()
+}
+
+fn read_row(p: &Params, row: &[u8], bits: u32, values: &mut [u64]) {
+    if !p.sample_bits.is_empty() {
+        let mut reader = unpack::Bits::new(row);
+        for (i, value) in values.iter_mut().enumerate() {
+            *value = reader.take(p.sample_bits[i % p.samples]);
+        }
+    } else if !p.big_endian && bits > 8 && bits.is_multiple_of(8) {
+        let width = bits as usize / 8;
+        for (value, bytes) in values.iter_mut().zip(row.chunks_exact(width)) {
+            let mut word = [0u8; 8];
+            word[..width].copy_from_slice(bytes);
+            *value = u64::from_le_bytes(word);
+        }
+    } else {
+        unpack::row(row, bits, values);
+    }
+}
+
+/// One sample, reduced to its depth, as the output's element.
+fn write(p: &Params, parts: &[u64], bits: u32, out: &mut [u8]) {
+    let mask = if bits == 64 {
+        u64::MAX
+    } else {
+        (1 << bits) - 1
+    };
+    let first = parts[0] & mask;
+    match p.format {
+        2 => out.copy_from_slice(&unpack::sign_extend(first, bits).to_le_bytes()[..p.out_width]),
+        3 => out.copy_from_slice(&unpack::float24(first as u32).to_le_bytes()),
+        5 => {
+            for (part, half) in parts.iter().zip(out.chunks_exact_mut(p.out_width / 2)) {
+                let value = unpack::sign_extend(part & mask, bits) as i64;
+                if half.len() == 4 {
+                    half.copy_from_slice(&(value as f32).to_le_bytes());
+                } else {
+                    half.copy_from_slice(&(value as f64).to_le_bytes());
+                }
+            }
+        }
+        _ => out.copy_from_slice(&first.to_le_bytes()[..p.out_width]),
+    }
+}
