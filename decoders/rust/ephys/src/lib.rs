@@ -2,4 +2,6 @@
 
 pub use fuse_core::abi;
 
+pub mod blackrock_nev;
+pub mod blackrock_ptp;
 pub mod son32;
