@@ -1,6 +1,17 @@
 /** A file of the local disk. Reads are positional, so one handle serves concurrent readers. */
 import { basename, dirname, join, resolve } from "node:path";
-import { closeSync, fstatSync, openSync, readdirSync, readSync } from "node:fs";
+import {
+  closeSync,
+  fstatSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import process from "node:process";
 import { FuseError } from "../errors.ts";
 import { rangeStream } from "./memory.ts";
 import { type ByteSource, type ReadOptions, type SourceSpec, truncated } from "./source.ts";
@@ -12,15 +23,25 @@ export class FileSource implements ByteSource {
   readonly spec: SourceSpec;
   readonly name: string;
   #handle: number | undefined;
+  readonly #onClose?: () => void;
 
-  private constructor(readonly path: string, handle: number, readonly size: number) {
+  private constructor(
+    readonly path: string,
+    handle: number,
+    readonly size: number,
+    options: { name?: string; onClose?: () => void },
+  ) {
     this.#handle = handle;
-    this.name = basename(path);
-    this.spec = { kind: "file", path };
+    this.#onClose = options.onClose;
+    this.name = options.name ?? basename(path);
+    this.spec = { kind: "file", path, ...(options.name ? { name: options.name } : {}) };
   }
 
-  /** @throws FuseError `Usage` when there is no such readable regular file. */
-  static open(path: string): FileSource {
+  /**
+   * Opens a file; `name` stands for the user where the path's own name does not.
+   * @throws FuseError `Usage` when there is no such readable regular file.
+   */
+  static open(path: string, options: { name?: string; onClose?: () => void } = {}): FileSource {
     const full = resolve(path);
     let handle: number;
     try {
@@ -41,7 +62,7 @@ export class FileSource implements ByteSource {
       closeSync(handle);
       throw new FuseError("Usage", "is not a regular file", { source: path });
     }
-    return new FileSource(full, handle, stat.size);
+    return new FileSource(full, handle, stat.size, options);
   }
 
   get uri(): string {
@@ -64,7 +85,7 @@ export class FileSource implements ByteSource {
   // deno-lint-ignore require-await
   async read(offset: number, length: number, options: ReadOptions = {}): Promise<Uint8Array> {
     options.signal?.throwIfAborted();
-    if (offset < 0 || offset + length > this.size) {
+    if (offset < 0 || (length > 0 && !(offset + length <= this.size))) {
       throw truncated(this, offset, length, this.size - offset);
     }
     const bytes = new Uint8Array(length);
@@ -104,7 +125,81 @@ export class FileSource implements ByteSource {
 
   // deno-lint-ignore require-await
   async close(): Promise<void> {
-    if (this.#handle !== undefined) closeSync(this.#handle);
+    if (this.#handle === undefined) return;
+    closeSync(this.#handle);
     this.#handle = undefined;
+    this.#onClose?.();
   }
+}
+
+/** Temporary folders to remove when the process ends before their sources are closed. */
+const spoolFolders = new Set<string>();
+
+function removeSpool(folder: string): void {
+  spoolFolders.delete(folder);
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/**
+ * Copies a source that only flows forward into a temporary file, for formats that need random access.
+ * The file goes when the returned source is closed, or when the process ends. The forward source is
+ * left open; the caller says to the user that a copy is made.
+ * @throws FuseError `Sink` when the temporary folder cannot be written.
+ */
+export async function spoolToFile(
+  source: ByteSource,
+  options: {
+    signal?: AbortSignal;
+    /** Where to put it; the system's temporary folder by default. */
+    directory?: string;
+    onProgress?: (bytes: number) => void;
+  } = {},
+): Promise<FileSource> {
+  const folder = mkdtempSync(join(options.directory ?? tmpdir(), "sparc-fuse-"));
+  if (spoolFolders.size === 0) {
+    process.once("exit", () => {
+      for (const left of [...spoolFolders]) removeSpool(left);
+    });
+  }
+  spoolFolders.add(folder);
+  const path = join(folder, "spool");
+  let handle: number | undefined;
+  try {
+    handle = openSync(path, "wx", 0o600);
+    let total = 0;
+    for await (const piece of source.stream(0, undefined, { signal: options.signal })) {
+      try {
+        for (let done = 0; done < piece.length;) done += writeSync(handle, piece, done);
+      } catch (cause) {
+        throw new FuseError("Sink", "the temporary copy cannot be written", {
+          source: source.name,
+          offset: total,
+          found: (cause as { code?: string }).code,
+          remedy: `Free some space, or set TMPDIR to a folder that has it.`,
+          cause,
+        });
+      }
+      total += piece.length;
+      options.onProgress?.(total);
+    }
+    closeSync(handle);
+    handle = undefined;
+    return FileSource.open(path, { name: source.name, onClose: () => removeSpool(folder) });
+  } catch (error) {
+    if (handle !== undefined) closeSync(handle);
+    removeSpool(folder);
+    throw error;
+  }
+}
+
+/** Standard input as a stream that is read only as far as it is pulled. */
+export function standardInput(): ReadableStream<Uint8Array> {
+  const buffer = new Uint8Array(256 << 10);
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const n = await Deno.stdin.read(buffer);
+      if (n === null) controller.close();
+      else controller.enqueue(buffer.slice(0, n));
+    },
+  }, new ByteLengthQueuingStrategy({ highWaterMark: 1 }));
 }

@@ -6,9 +6,31 @@ import { FuseError } from "../errors.ts";
 
 /** Plain data from which a worker can open the same source again. */
 export type SourceSpec =
-  | { kind: "file"; path: string }
-  | { kind: "http"; url: string; headers?: Record<string, string>; size?: number }
-  | { kind: "s3"; bucket: string; key: string; versionId?: string; size?: number; s3: S3Options }
+  | { kind: "file"; path: string; name?: string }
+  | {
+    kind: "http";
+    url: string;
+    headers?: Record<string, string>;
+    size?: number;
+    /** Name for the user where the URL's last segment is not it. */
+    name?: string;
+    /** ETag the bytes must still have. */
+    tag?: string;
+    /** Where to ask for a fresh URL when this one has run out. */
+    renewal?: UrlRenewal;
+  }
+  | {
+    kind: "s3";
+    bucket: string;
+    key: string;
+    versionId?: string;
+    size?: number;
+    s3: S3Options;
+    /** Name for the user where the key's last segment is not it. */
+    name?: string;
+    /** ETag the bytes must still have. */
+    tag?: string;
+  }
   | { kind: "zip"; archive: SourceSpec; member: string }
   | { kind: "memory"; name: string; bytes: Uint8Array }
   | { kind: "blob"; blob: Blob; name: string };
@@ -21,6 +43,25 @@ export interface S3Options {
   /** Sign requests with the environment's credentials; unsigned otherwise. */
   signed?: boolean;
   requesterPays?: boolean;
+}
+
+/** A file of a published dataset whose signed URL can be asked for again. */
+export interface UrlRenewal {
+  discoverUrl: string;
+  datasetId: number;
+  version: number;
+  /** Key path of the file below the dataset's root: "files/primary/sub-1/20_1021.acq". */
+  keyPath: string;
+}
+
+/** What reading a source has cost so far. */
+export interface SourceStats {
+  /** Requests sent, repeated ones included. */
+  requests: number;
+  /** Body bytes received, discarded ones included. */
+  bytes: number;
+  /** Requests repeated after a failure or a cut body. */
+  retries: number;
 }
 
 /** Options of one read. */
@@ -45,6 +86,8 @@ export interface ByteSource {
   readonly spec: SourceSpec | undefined;
   /** ETag or similar, when the service gives one. */
   readonly tag?: string;
+  /** Counters of remote sources, live; wrappers show those of the source below them. */
+  readonly stats?: SourceStats;
   /**
    * Reads exactly `length` bytes.
    * @throws FuseError `Truncated` when the source ends before them, `Network` after failed retries.

@@ -1,0 +1,489 @@
+/** Files behind http(s) URLs, read by byte ranges (RFC 9110 section 14). */
+import { FuseError } from "../errors.ts";
+import { ForwardSource } from "./forward.ts";
+import { MemorySource } from "./memory.ts";
+import { newStats, RangeSource, type RangeTransport, readRange } from "./ranges.ts";
+import {
+  checkAborted,
+  DEFAULT_RETRY,
+  isTransientStatus,
+  parseRetryAfter,
+  retry,
+  type RetryPolicy,
+  TransientFailure,
+} from "./retry.ts";
+import type { ByteSource, ReadOptions, SourceSpec, SourceStats, UrlRenewal } from "./source.ts";
+import { baseName, publicUrl, resolveSibling } from "./urls.ts";
+
+/** Bytes asked for by the request that opens a file; they stay at hand for the first header read. */
+export const OPENING_BYTES = 64 << 10;
+
+/** Files up to this size are held in memory when their server ignores ranges. */
+export const SMALL_FILE_BYTES = 8 << 20;
+
+/** How to open a URL. */
+export interface HttpOptions {
+  headers?: Record<string, string>;
+  /** Size, when it is known from elsewhere; then opening costs no request. */
+  size?: number;
+  name?: string;
+  /** ETag the file must have, when known from elsewhere. */
+  tag?: string;
+  retry?: Partial<RetryPolicy>;
+  signal?: AbortSignal;
+  fetch?: typeof fetch;
+  /** How to get a fresh URL when the service refuses this one (an expired signature). */
+  renewUrl?: () => Promise<string>;
+  /** The same as plain data, for workers. */
+  renewal?: UrlRenewal;
+  windowBytes?: number;
+}
+
+/** One file's address and what must stay true of it. */
+class HttpTransport implements RangeTransport {
+  url: string;
+  tag: string | undefined;
+  size: number | undefined;
+  readonly uri: string;
+  readonly #fetch: typeof fetch;
+  readonly #options: HttpOptions;
+  #renewing: Promise<void> | undefined;
+  #renewedAt = -Infinity;
+
+  constructor(url: string, options: HttpOptions) {
+    this.url = url;
+    this.uri = publicUrl(url);
+    this.tag = options.tag;
+    this.size = options.size;
+    this.#options = options;
+    this.#fetch = options.fetch ?? fetch;
+  }
+
+  /** Sends a request; refused statuses become errors, 200, 206 and 416 are returned. */
+  async request(
+    method: "GET" | "HEAD",
+    range: { start: number; end: number } | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Response> {
+    const headers = new Headers(this.#options.headers);
+    // Ranges count bytes of the encoded form: a compressed answer would be another file.
+    headers.set("Accept-Encoding", "identity");
+    if (range) {
+      headers.set("Range", `bytes=${range.start}-${range.end - 1}`);
+      if (range.start > 0 && this.tag && !this.tag.startsWith("W/") && !inBrowser()) {
+        headers.set("If-Range", this.tag);
+      }
+    }
+    const fetchFile = this.#fetch;
+    const sentAt = performance.now();
+    const response = await fetchFile(this.url, { method, headers, signal });
+    const { status } = response;
+    if (status === 200 || status === 206 || status === 416) return response;
+    await response.body?.cancel();
+    if (isTransientStatus(status)) {
+      throw new TransientFailure(
+        `HTTP ${status}`,
+        parseRetryAfter(response.headers.get("Retry-After")),
+      );
+    }
+    if ((status === 401 || status === 403) && await this.#renew(sentAt)) {
+      throw new TransientFailure(`HTTP ${status}`);
+    }
+    throw new FuseError("Network", refusal(status), {
+      source: this.uri,
+      found: `HTTP ${status} after 1 attempt`,
+      remedy: status === 401 || status === 403
+        ? "The service wants credentials, or the address has expired."
+        : undefined,
+    });
+  }
+
+  /** Asks for a fresh URL; false when there is nobody to ask, or the refused URL was already fresh. */
+  async #renew(sentAt: number): Promise<boolean> {
+    const renewUrl = this.#options.renewUrl;
+    if (!renewUrl) return false;
+    if (sentAt < this.#renewedAt) return true;
+    if (this.#renewedAt > -Infinity && performance.now() - this.#renewedAt < 30_000) return false;
+    this.#renewing ??= (async () => {
+      try {
+        this.url = await renewUrl();
+        this.#renewedAt = performance.now();
+      } finally {
+        this.#renewing = undefined;
+      }
+    })();
+    await this.#renewing;
+    return true;
+  }
+
+  async open(start: number, end: number, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+    const response = await this.request("GET", { start, end }, signal);
+    const body = response.body ?? new Blob([]).stream();
+    const refuse = async (statement: string, found: string, expected: string): Promise<never> => {
+      await body.cancel();
+      throw new FuseError("Network", statement, {
+        source: this.uri,
+        offset: start,
+        found,
+        expected,
+      });
+    };
+    const tag = response.headers.get("ETag");
+    if (this.tag && tag && !sameTag(tag, this.tag)) {
+      return await refuse("the file changed while it was read", `ETag ${tag}`, this.tag);
+    }
+    this.tag ??= tag ?? undefined;
+    const encoding = response.headers.get("Content-Encoding");
+    if (encoding && encoding !== "identity") {
+      return await refuse("the server answers a byte range", `${encoding} encoding`, "the bytes");
+    }
+    const sent = contentRange(response);
+    if (sent && sent.total !== undefined && this.size !== undefined && sent.total !== this.size) {
+      const statement = "the file changed while it was read";
+      return await refuse(statement, `${sent.total} bytes`, `${this.size} bytes`);
+    }
+    if (response.status === 416) {
+      return await refuse("the server has no such bytes", "HTTP 416", `bytes ${start}-${end - 1}`);
+    }
+    if (response.status === 206) {
+      if (sent?.start !== undefined && sent.start !== start) {
+        return await refuse(
+          "the server answers another range",
+          `bytes from ${sent.start}`,
+          `${start}`,
+        );
+      }
+      return body;
+    }
+    const length = contentLength(response);
+    if (length !== undefined && this.size !== undefined && length !== this.size) {
+      const statement = "the file changed while it was read";
+      return await refuse(statement, `${length} bytes`, `${this.size} bytes`);
+    }
+    return start === 0 ? body : body.pipeThrough(skipBytes(start), { signal });
+  }
+}
+
+/** A file whose server answers byte ranges. */
+export class HttpSource extends RangeSource {
+  readonly name: string;
+  readonly size: number;
+  protected readonly transport: HttpTransport;
+  readonly #options: HttpOptions;
+  /** The first bytes of the file, received when it was opened. */
+  readonly #head: Uint8Array;
+
+  private constructor(
+    transport: HttpTransport,
+    size: number,
+    head: Uint8Array,
+    name: string,
+    options: HttpOptions,
+    stats: SourceStats,
+  ) {
+    super({ ...DEFAULT_RETRY, ...options.retry }, stats);
+    this.transport = transport;
+    this.size = size;
+    this.name = name;
+    this.#head = head;
+    this.#options = options;
+  }
+
+  /**
+   * Opens a URL. One request for the first {@link OPENING_BYTES} tells the size, the ETag and whether
+   * the server answers ranges. If it does not, a small file is held in memory and a large one becomes
+   * a {@link ForwardSource}.
+   * @throws FuseError `Network` with URL, status and attempts.
+   */
+  static async open(url: string, options: HttpOptions = {}): Promise<ByteSource> {
+    const transport = new HttpTransport(url, options);
+    const policy: RetryPolicy = { ...DEFAULT_RETRY, ...options.retry };
+    const stats = newStats();
+    const urlName = options.name ?? baseName(new URL(url).pathname);
+    if (options.size !== undefined) {
+      return new HttpSource(transport, options.size, new Uint8Array(0), urlName, options, stats);
+    }
+    return await retry(
+      async () => {
+        stats.requests++;
+        const response = await transport.request(
+          "GET",
+          { start: 0, end: OPENING_BYTES },
+          timeLimit(options.signal, policy.stallMillis),
+        );
+        const name = options.name ?? fileNameOf(response) ?? urlName;
+        transport.tag ??= response.headers.get("ETag") ?? undefined;
+        if (response.status === 200) {
+          return await openRangeless(transport, response, name, options, policy, stats);
+        }
+        const sent = contentRange(response);
+        if (response.status === 416) {
+          await response.body?.cancel();
+          if (sent?.total !== 0) throw refused(transport, "HTTP 416 for its first bytes");
+          transport.size = 0;
+          return new HttpSource(transport, 0, new Uint8Array(0), name, options, stats);
+        }
+        const head = new Uint8Array(await response.arrayBuffer());
+        stats.bytes += head.length;
+        const size = sent?.total ?? await sizeByHead(transport, head, stats, options);
+        if (head.length > size || (head.length < Math.min(size, OPENING_BYTES))) {
+          throw new TransientFailure(`${head.length} bytes of a file of ${size}`);
+        }
+        transport.size = size;
+        return new HttpSource(transport, size, head, name, options, stats);
+      },
+      policy,
+      { source: transport.uri },
+      { signal: options.signal, onRetry: () => stats.retries++ },
+    );
+  }
+
+  get uri(): string {
+    return this.transport.uri;
+  }
+
+  get tag(): string | undefined {
+    return this.transport.tag;
+  }
+
+  get spec(): SourceSpec {
+    return {
+      kind: "http",
+      url: this.transport.url,
+      headers: this.#options.headers,
+      size: this.size,
+      name: this.name,
+      tag: this.tag,
+      renewal: this.#options.renewal,
+    };
+  }
+
+  override async readInto(
+    offset: number,
+    target: Uint8Array,
+    options: ReadOptions = {},
+  ): Promise<void> {
+    const held = this.#head.subarray(Math.max(0, offset), offset + target.length);
+    if (held.length < target.length) return await super.readInto(offset, target, options);
+    checkAborted(options.signal, { source: this.uri, offset });
+    target.set(held);
+  }
+
+  async sibling(relativePath: string): Promise<ByteSource | null> {
+    return await httpSibling(this.transport.url, relativePath, this.#options);
+  }
+
+  siblingNames(): Promise<string[] | null> {
+    return Promise.resolve(null);
+  }
+}
+
+/** A file whose server sent all of it, whatever was asked. */
+async function openRangeless(
+  transport: HttpTransport,
+  response: Response,
+  name: string,
+  options: HttpOptions,
+  policy: RetryPolicy,
+  stats: SourceStats,
+): Promise<ByteSource> {
+  const encoded = (response.headers.get("Content-Encoding") ?? "identity") !== "identity";
+  const size = encoded ? undefined : contentLength(response);
+  transport.size = size;
+  if (size !== undefined && size <= SMALL_FILE_BYTES) {
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    stats.bytes += bytes.length;
+    if (bytes.length !== size) throw new TransientFailure(`${bytes.length} of ${size} bytes`);
+    return new HeldSource(name, bytes, transport, options, stats);
+  }
+  await response.body?.cancel();
+  const { uri } = transport;
+  return new ForwardSource({
+    name,
+    uri,
+    size,
+    distance: "remote",
+    spec: { kind: "http", url: transport.url, headers: options.headers, name },
+    tag: transport.tag,
+    stats,
+    windowBytes: options.windowBytes,
+    again: true,
+    why: "the server ignores byte ranges",
+    pass: (signal) =>
+      size === undefined
+        ? unsizedPass(transport, policy, stats, signal)
+        : readRange({ transport, source: uri, policy, stats, signal }, 0, size),
+    sibling: (path) => httpSibling(transport.url, path, options),
+  });
+}
+
+/** One pass over a body of unknown length: it ends where the server ends it, so it cannot be resumed. */
+async function* unsizedPass(
+  transport: HttpTransport,
+  policy: RetryPolicy,
+  stats: SourceStats,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const response = await retry(
+    () => {
+      stats.requests++;
+      return transport.request("GET", undefined, signal);
+    },
+    policy,
+    { source: transport.uri },
+    { signal, onRetry: () => stats.retries++ },
+  );
+  let at = 0;
+  try {
+    for await (const piece of response.body ?? new Blob([]).stream()) {
+      at += piece.length;
+      stats.bytes += piece.length;
+      yield piece;
+    }
+  } catch (cause) {
+    checkAborted(signal, { source: transport.uri, offset: at });
+    throw new FuseError("Network", "the connection broke, and the server cannot resume", {
+      source: transport.uri,
+      offset: at,
+      cause,
+    });
+  }
+}
+
+/** A small file held whole, because its server cannot give parts of it. */
+class HeldSource extends MemorySource {
+  readonly #transport: HttpTransport;
+  readonly #options: HttpOptions;
+
+  constructor(
+    name: string,
+    bytes: Uint8Array,
+    transport: HttpTransport,
+    options: HttpOptions,
+    readonly stats: SourceStats,
+  ) {
+    super(name, bytes);
+    this.#transport = transport;
+    this.#options = options;
+  }
+
+  override get uri(): string {
+    return this.#transport.uri;
+  }
+
+  get tag(): string | undefined {
+    return this.#transport.tag;
+  }
+
+  override async sibling(relativePath: string): Promise<ByteSource | null> {
+    return await httpSibling(this.#transport.url, relativePath, this.#options);
+  }
+
+  override siblingNames(): Promise<string[] | null> {
+    return Promise.resolve(null);
+  }
+}
+
+async function httpSibling(
+  url: string,
+  relativePath: string,
+  options: HttpOptions,
+): Promise<ByteSource | null> {
+  const { headers, retry, fetch, windowBytes } = options;
+  try {
+    return await HttpSource.open(resolveSibling(url, relativePath), {
+      headers,
+      retry,
+      fetch,
+      windowBytes,
+    });
+  } catch (error) {
+    const status = /HTTP (\d+)/.exec(String((error as FuseError).details?.found))?.[1];
+    if (status && ["401", "403", "404", "410"].includes(status)) return null;
+    throw error;
+  }
+}
+
+async function sizeByHead(
+  transport: HttpTransport,
+  head: Uint8Array,
+  stats: SourceStats,
+  options: HttpOptions,
+): Promise<number> {
+  // A short answer to a range from 0 is the whole file.
+  if (head.length < OPENING_BYTES) return head.length;
+  stats.requests++;
+  const size = contentLength(await transport.request("HEAD", undefined, options.signal));
+  if (size === undefined) throw refused(transport, "no length, neither by GET nor by HEAD");
+  return size;
+}
+
+function refused(transport: HttpTransport, found: string): FuseError {
+  return new FuseError("Network", "the server does not tell the file's size", {
+    source: transport.uri,
+    found,
+  });
+}
+
+function timeLimit(signal: AbortSignal | undefined, millis: number): AbortSignal {
+  const limit = AbortSignal.timeout(millis);
+  return signal ? AbortSignal.any([signal, limit]) : limit;
+}
+
+function refusal(status: number): string {
+  if (status === 404 || status === 410) return "there is no such file";
+  if (status === 401 || status === 403) return "access is denied";
+  return "the server refuses the read";
+}
+
+function skipBytes(count: number): TransformStream<Uint8Array, Uint8Array> {
+  let left = count;
+  return new TransformStream({
+    transform(piece, controller) {
+      if (left >= piece.length) left -= piece.length;
+      else {
+        controller.enqueue(left > 0 ? piece.subarray(left) : piece);
+        left = 0;
+      }
+    },
+  });
+}
+
+function contentLength(response: Response): number | undefined {
+  const text = response.headers.get("Content-Length");
+  return text !== null && /^\d+$/.test(text) ? Number(text) : undefined;
+}
+
+/** The parts of a Content-Range header that are there: `bytes 0-9/100`, `bytes 0-9/*`, `bytes * /100`. */
+function contentRange(response: Response): { start?: number; total?: number } | undefined {
+  const match = /^bytes\s+(?:(\d+)-\d+|\*)\/(\d+|\*)$/i.exec(
+    response.headers.get("Content-Range")?.trim() ?? "",
+  );
+  if (!match) return undefined;
+  return {
+    start: match[1] === undefined ? undefined : Number(match[1]),
+    total: match[2] === "*" ? undefined : Number(match[2]),
+  };
+}
+
+function sameTag(a: string, b: string): boolean {
+  return a.replace(/^W\//, "") === b.replace(/^W\//, "");
+}
+
+/** File name of a Content-Disposition header (RFC 6266), without any folder. */
+function fileNameOf(response: Response): string | undefined {
+  const header = response.headers.get("Content-Disposition");
+  if (!header) return undefined;
+  const extended = /filename\*\s*=\s*(?:UTF-8|utf-8)''([^;]+)/.exec(header)?.[1];
+  const plain = /filename\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;]+))/.exec(header);
+  let name = plain?.[1]?.replace(/\\(.)/g, "$1") ?? plain?.[2];
+  try {
+    if (extended) name = decodeURIComponent(extended.trim());
+  } catch { /* badly encoded: the plain form stays */ }
+  return name?.trim().split(/[\\/]/).pop() || undefined;
+}
+
+/** In a page If-Range would cost a CORS preflight; there the ETag of each answer is compared instead. */
+function inBrowser(): boolean {
+  return /Mozilla/.test(globalThis.navigator?.userAgent ?? "");
+}
