@@ -1,5 +1,8 @@
 /** Every format, one line each. Adding a format adds its line here. */
+import { biopac } from "./ephys/biopac.ts";
 import type { FormatDescriptor } from "./format.ts";
 
 /** All formats, in the order ties are shown. */
-export const FORMATS: readonly FormatDescriptor[] = [];
+export const FORMATS: readonly FormatDescriptor[] = [
+  biopac,
+];

@@ -97,7 +97,13 @@ export async function channelSamples(
   )!;
   const layout = part.layout;
   if (layout.kind === "frames") {
-    return await frameChannel(dataset, layout, channel - part.firstChannel, recording.sampleCount!);
+    const { sampleCount } = recording;
+    const framed = part.tail?.firstSample ?? sampleCount!;
+    const index = channel - part.firstChannel;
+    const out = await frameChannel(dataset, layout, index, framed);
+    const inTail = sampleCount! - framed;
+    for (let k = 0; k < inTail; k++) out.push(part.tail!.values[index * inTail + k]);
+    return out;
   }
   if (layout.kind === "stream") {
     const out: (number | bigint)[] = [];
