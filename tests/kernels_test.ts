@@ -25,8 +25,8 @@ function randomBytes(length: number, next: () => number): Uint8Array {
 function decode(view: DataView, at: number, spec: GatherSpec): number | bigint {
   const { stored, littleEndian: le, flipSign } = spec.layout;
   const flip = (v: number, bits: number) => flipSign ? v - 2 ** (bits - 1) : v;
-  if (spec.signMagnitude) {
-    const { magnitudeBits, signBit } = spec.signMagnitude;
+  if (spec.layout.signMagnitude) {
+    const { magnitudeBits, signBit } = spec.layout.signMagnitude;
     const word = view.getUint16(at, le);
     const magnitude = word & ((1 << magnitudeBits) - 1);
     return (word >> signBit) & 1 ? -magnitude : magnitude;
@@ -233,12 +233,12 @@ Deno.test("gather: offset binary, sign and magnitude, irregular places, scattere
         layout: {
           stored: "uint16",
           littleEndian,
+          signMagnitude: { magnitudeBits: 12, signBit: 15 },
           samplesPerFrame: 1,
           sampleStride: 2,
           channelOffsets: [0, 2, 4],
         },
         frameBytes: 6,
-        signMagnitude: { magnitudeBits: 12, signBit: 15 },
         output: "float64",
         gain: [1, 2, 3],
         offset: [0, 0, 1],

@@ -55,14 +55,13 @@ export interface GatherSpec {
     | "stored"
     | "littleEndian"
     | "flipSign"
+    | "signMagnitude"
     | "samplesPerFrame"
     | "channelOffsets"
     | "sampleStride"
     | "sampleOffsets"
   >;
   frameBytes: number;
-  /** 16-bit words that hold sign and magnitude: bits of the magnitude, index of the sign bit. */
-  signMagnitude?: { magnitudeBits: number; signBit: number };
   /** "raw" (the decoded type), or `raw * gain[c] + offset[c]` computed in float64. */
   output: "raw" | "float32" | "float64";
   /** One per channel offset; needed unless `output` is "raw". */
@@ -173,7 +172,7 @@ export class FrameGather {
     this.channelCount = n;
     this.dtype = spec.output !== "raw"
       ? spec.output
-      : spec.signMagnitude
+      : layout.signMagnitude
       ? "int16"
       : decodedType(layout.stored, layout.flipSign);
     const doubles = calibrated ? 2 * n * 8 : 0;
@@ -199,8 +198,8 @@ export class FrameGather {
     p[PARAM.sampleOffsets] = places ? tables + n * 4 : 0;
     p[PARAM.stored] = codeOf(layout.stored);
     p[PARAM.flags] = (layout.littleEndian ? 0 : 1) | (layout.flipSign ? 2 : 0);
-    p[PARAM.magnitudeBits] = spec.signMagnitude?.magnitudeBits ?? 0;
-    p[PARAM.signBit] = spec.signMagnitude?.signBit ?? 0;
+    p[PARAM.magnitudeBits] = layout.signMagnitude?.magnitudeBits ?? 0;
+    p[PARAM.signBit] = layout.signMagnitude?.signBit ?? 0;
     p[PARAM.output] = OUTPUTS[spec.output];
     p[PARAM.gains] = calibrated ? ptr : 0;
     p[PARAM.offsets] = calibrated ? ptr + n * 8 : 0;

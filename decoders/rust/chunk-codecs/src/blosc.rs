@@ -3,6 +3,7 @@
 
 use crate::lz4;
 use crate::shuffle::{bitshuffle, bitunshuffle, shuffle, unshuffle};
+use crate::unlz4;
 use fuse_core::abi::{input, output, status};
 use fuse_core::{buffer, Error, Result};
 use std::cell::RefCell;
@@ -311,7 +312,7 @@ fn decode_block(
             at += 4 + packed.len();
             if packed.len() == piece.len() {
                 piece.copy_from_slice(packed);
-            } else if lz4::decode(packed, piece)? != piece.len() {
+            } else if unlz4::decode(packed, piece)? != piece.len() {
                 return Err(Error::corrupt("blosc block holds less than it should").at(start));
             }
         }

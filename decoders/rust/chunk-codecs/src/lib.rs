@@ -1,6 +1,7 @@
 //! Frames to channels, calibration, downsampling, and the codecs of zarr chunks.
 #![allow(clippy::too_many_arguments)]
 
+pub mod bitplanes;
 pub mod blosc;
 pub mod calibrate;
 pub mod crc32c;
@@ -9,8 +10,12 @@ pub mod edges;
 pub mod frames;
 pub mod kinds;
 pub mod lz4;
+#[cfg(test)]
+mod random;
 pub mod rows;
 pub mod shuffle;
+pub mod simd;
 pub mod transpose;
+pub mod unlz4;
 
 pub use fuse_core::abi;

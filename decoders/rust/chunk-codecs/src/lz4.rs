@@ -1,173 +1,348 @@
-//! The LZ4 block format (lz4_Block_format.md): a greedy encoder made for speed, and a checked decoder.
+//! The LZ4 block format (lz4_Block_format.md): a greedy encoder made for speed.
+//!
+//! A block is a row of sequences: literals, then a match (a distance back and a length). The last
+//! sequence has literals only. The encoder looks four bytes up in a table of their last places, and
+//! the longer nothing matches the larger steps it takes, so noise costs little.
 
-use fuse_core::{Error, Result};
+use crate::simd::{equal8, load, store};
 
-const HASH_BITS: u32 = 12;
 const MIN_MATCH: usize = 4;
-/// A match may not start in the last 12 bytes, nor reach into the last 5.
+/// The last five bytes are literals ...
 const LAST_LITERALS: usize = 5;
+/// ... and no match starts in the last twelve.
 const MATCH_LIMIT: usize = 12;
 const MAX_DISTANCE: usize = 65_535;
+/// Misses at one step width before the next larger one, as a power of two.
+const SKIP_TRIGGER: u32 = 6;
+/// Bytes that copies may write past what they should.
+const SLACK: usize = 32;
 
-/// Positions of the last occurrence of each hash, kept between blocks to save allocation.
-pub struct Table([u32; 1 << HASH_BITS]);
+const HASH_BITS: u32 = 13;
+const HASHES: usize = 1 << HASH_BITS;
+
+/// The last place of every hash, kept between blocks to save allocation.
+pub struct Table {
+    near: [u16; HASHES],
+    far: [u32; HASHES],
+}
 
 impl Default for Table {
     fn default() -> Self {
-        Table([0; 1 << HASH_BITS])
+        Table {
+            near: [0; HASHES],
+            far: [0; HASHES],
+        }
     }
 }
 
-/// The longest a compressed block can be.
-pub fn bound(length: usize) -> usize {
-    length + length / 255 + 16
+/// A place in a block; two bytes suffice for blocks up to 64 KiB, and then every distance is legal.
+trait Place: Copy {
+    const FAR: bool;
+    fn pack(at: usize) -> Self;
+    fn place(self) -> usize;
+}
+impl Place for u16 {
+    const FAR: bool = false;
+    #[inline(always)]
+    fn pack(at: usize) -> u16 {
+        at as u16
+    }
+    #[inline(always)]
+    fn place(self) -> usize {
+        usize::from(self)
+    }
+}
+impl Place for u32 {
+    const FAR: bool = true;
+    #[inline(always)]
+    fn pack(at: usize) -> u32 {
+        at as u32
+    }
+    #[inline(always)]
+    fn place(self) -> usize {
+        self as usize
+    }
 }
 
+/// Compresses `src` into `dst`; `None` when it does not fit. `acceleration` from 1 up.
+pub fn encode(src: &[u8], dst: &mut [u8], table: &mut Table, acceleration: usize) -> Option<usize> {
+    if src.len() >= u32::MAX as usize {
+        return None;
+    }
+    // SAFETY: `run` reads inside `src` and writes inside `dst`; the table has an entry per hash.
+    unsafe {
+        if src.len() <= 1 << 16 {
+            table.near.fill(0);
+            run(src, dst, &mut table.near, acceleration)
+        } else {
+            table.far.fill(0);
+            run(src, dst, &mut table.far, acceleration)
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn word(at: *const u8) -> u32 {
+    at.cast::<u32>().read_unaligned()
+}
+
+#[inline(always)]
 fn hash(word: u32) -> usize {
     (word.wrapping_mul(2_654_435_761) >> (32 - HASH_BITS)) as usize
 }
 
-fn word(src: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes([src[at], src[at + 1], src[at + 2], src[at + 3]])
-}
-
-/// Compresses `src` into `dst`; `None` when it does not fit.
-pub fn encode(src: &[u8], dst: &mut [u8], table: &mut Table, acceleration: usize) -> Option<usize> {
-    let table = &mut table.0;
-    table.fill(0);
-    let mut out = 0;
+#[inline(always)]
+unsafe fn run<P: Place>(
+    src: &[u8],
+    dst: &mut [u8],
+    table: &mut [P; HASHES],
+    acceleration: usize,
+) -> Option<usize> {
+    let (base, n) = (src.as_ptr(), src.len());
+    let mut out = Writer {
+        at: dst.as_mut_ptr(),
+        len: 0,
+        room: dst.len(),
+    };
     let mut anchor = 0;
-    if src.len() > MATCH_LIMIT {
-        let limit = src.len() - MATCH_LIMIT;
-        let mut at = 1;
-        let mut misses = acceleration << 6;
-        while at <= limit {
-            let w = word(src, at);
-            let slot = &mut table[hash(w)];
-            let candidate = *slot as usize;
-            *slot = at as u32;
-            if candidate >= at || at - candidate > MAX_DISTANCE || word(src, candidate) != w {
-                at += misses >> 6;
+    if n > MATCH_LIMIT {
+        let limit = n - MATCH_LIMIT;
+        let match_end = n - LAST_LITERALS;
+        let mut next = 1;
+        let mut next_hash = hash(word(base.add(1)));
+        'search: loop {
+            let (mut at, mut from);
+            let mut step = 1;
+            let mut misses = acceleration << SKIP_TRIGGER;
+            loop {
+                at = next;
+                let h = next_hash;
+                next = at + step;
+                step = misses >> SKIP_TRIGGER;
                 misses += 1;
-                continue;
+                if next > limit {
+                    break 'search;
+                }
+                let slot = table.get_unchecked_mut(h);
+                from = slot.place();
+                next_hash = hash(word(base.add(next)));
+                *slot = P::pack(at);
+                if word(base.add(from)) == word(base.add(at))
+                    && (!P::FAR || (at - from).wrapping_sub(1) < MAX_DISTANCE)
+                {
+                    break;
+                }
             }
-            misses = acceleration << 6;
-            let (mut start, mut from) = (at, candidate);
-            while start > anchor && from > 0 && src[start - 1] == src[from - 1] {
-                start -= 1;
+            while at > anchor && from > 0 && *base.add(at - 1) == *base.add(from - 1) {
+                at -= 1;
                 from -= 1;
             }
-            let mut end = at + MIN_MATCH;
-            let last = src.len() - LAST_LITERALS;
-            while end < last && src[end] == src[end - (start - from)] {
-                end += 1;
+            let mut literals = at - anchor;
+            loop {
+                let distance = at - from;
+                let length = MIN_MATCH + common(base, at + MIN_MATCH, distance, match_end);
+                out.sequence(base.add(anchor), n - anchor, literals, distance, length)?;
+                at += length;
+                anchor = at;
+                if at > limit {
+                    break 'search;
+                }
+                *table.get_unchecked_mut(hash(word(base.add(at - 2)))) = P::pack(at - 2);
+                let w = word(base.add(at));
+                let slot = table.get_unchecked_mut(hash(w));
+                from = slot.place();
+                *slot = P::pack(at);
+                if word(base.add(from)) != w
+                    || (P::FAR && (at - from).wrapping_sub(1) >= MAX_DISTANCE)
+                {
+                    break;
+                }
+                literals = 0;
             }
-            out = sequence(
-                dst,
-                out,
-                &src[anchor..start],
-                Some((start - from, end - start)),
-            )?;
-            anchor = end;
-            at = end;
-        }
-    }
-    sequence(dst, out, &src[anchor..], None)
-}
-
-/// Writes literals and, unless it is the last sequence, a match of (distance, length).
-fn sequence(
-    dst: &mut [u8],
-    mut out: usize,
-    literals: &[u8],
-    copy: Option<(usize, usize)>,
-) -> Option<usize> {
-    let length = copy.map_or(0, |(_, l)| l - MIN_MATCH);
-    let token = (literals.len().min(15) << 4 | length.min(15)) as u8;
-    put(dst, &mut out, token)?;
-    put_length(dst, &mut out, literals.len())?;
-    dst.get_mut(out..out + literals.len())?
-        .copy_from_slice(literals);
-    out += literals.len();
-    if let Some((distance, _)) = copy {
-        put(dst, &mut out, distance as u8)?;
-        put(dst, &mut out, (distance >> 8) as u8)?;
-        put_length(dst, &mut out, length)?;
-    }
-    Some(out)
-}
-
-fn put(dst: &mut [u8], out: &mut usize, byte: u8) -> Option<()> {
-    *dst.get_mut(*out)? = byte;
-    *out += 1;
-    Some(())
-}
-
-fn put_length(dst: &mut [u8], out: &mut usize, length: usize) -> Option<()> {
-    if length >= 15 {
-        let mut rest = length - 15;
-        while rest >= 255 {
-            put(dst, out, 255)?;
-            rest -= 255;
-        }
-        put(dst, out, rest as u8)?;
-    }
-    Some(())
-}
-
-/// Decompresses a whole block into `dst`; returns the bytes written.
-pub fn decode(src: &[u8], dst: &mut [u8]) -> Result<usize> {
-    let (mut at, mut out) = (0usize, 0usize);
-    let short = |at: usize| Error::corrupt("lz4 block ends inside a sequence").at(at);
-    loop {
-        let token = *src.get(at).ok_or_else(|| short(at))?;
-        at += 1;
-        let literals = read_length(src, &mut at, usize::from(token >> 4))?;
-        let from = src
-            .get(at..at.saturating_add(literals))
-            .ok_or_else(|| short(at))?;
-        let too_long = || Error::corrupt("lz4 block holds more than it should").at(at);
-        let to = dst
-            .get_mut(out..out.saturating_add(literals))
-            .ok_or_else(too_long)?;
-        to.copy_from_slice(from);
-        at += literals;
-        out += literals;
-        if at == src.len() {
-            return Ok(out);
-        }
-        let distance = match src.get(at..at + 2) {
-            Some(b) => usize::from(u16::from_le_bytes([b[0], b[1]])),
-            None => return Err(short(at)),
-        };
-        if distance == 0 || distance > out {
-            return Err(Error::corrupt(format!("lz4 match distance {distance} at {out}")).at(at));
-        }
-        at += 2;
-        let length = read_length(src, &mut at, usize::from(token & 15))?.saturating_add(MIN_MATCH);
-        if length > dst.len() - out {
-            return Err(Error::corrupt("lz4 block holds more than it should").at(at));
-        }
-        for i in out..out + length {
-            dst[i] = dst[i - distance];
-        }
-        out += length;
-    }
-}
-
-fn read_length(src: &[u8], at: &mut usize, nibble: usize) -> Result<usize> {
-    let mut length = nibble;
-    if nibble == 15 {
-        loop {
-            let byte = *src
-                .get(*at)
-                .ok_or_else(|| Error::corrupt("lz4 block ends inside a length").at(*at))?;
-            *at += 1;
-            length = length.saturating_add(usize::from(byte));
-            if byte != 255 {
+            next = at + 1;
+            if next > limit {
                 break;
             }
+            next_hash = hash(word(base.add(next)));
         }
     }
-    Ok(length)
+    out.last(&src[anchor..])
+}
+
+/// How many bytes from `at` on equal those `distance` before them, up to `end`.
+#[inline(always)]
+unsafe fn common(base: *const u8, mut at: usize, distance: usize, end: usize) -> usize {
+    let start = at;
+    while at + 16 <= end {
+        let same = equal8(load(base.add(at)), load(base.add(at - distance)));
+        if same != 0xffff {
+            return at + (!same).trailing_zeros() as usize - start;
+        }
+        at += 16;
+    }
+    while at < end && *base.add(at) == *base.add(at - distance) {
+        at += 1;
+    }
+    at - start
+}
+
+struct Writer {
+    at: *mut u8,
+    len: usize,
+    room: usize,
+}
+
+impl Writer {
+    /// Writes `literals` bytes from `from` (of which `readable` can be read) and a match.
+    #[inline(always)]
+    unsafe fn sequence(
+        &mut self,
+        from: *const u8,
+        readable: usize,
+        literals: usize,
+        distance: usize,
+        length: usize,
+    ) -> Option<()> {
+        let extra = length - MIN_MATCH;
+        // Token, distance, and both lengths' tails.
+        let most = literals + literals / 255 + extra / 255 + 5 + SLACK;
+        if most > self.room - self.len {
+            return None;
+        }
+        let token = self.at.add(self.len);
+        self.len += 1;
+        let high = self.length(literals);
+        let to = self.at.add(self.len);
+        if literals <= 16 && readable >= 16 {
+            store(to, load(from));
+        } else {
+            copy(from, readable, literals, to);
+        }
+        self.len += literals;
+        self.at
+            .add(self.len)
+            .cast::<u16>()
+            .write_unaligned(distance as u16);
+        self.len += 2;
+        *token = (high << 4 | self.length(extra)) as u8;
+        Some(())
+    }
+
+    /// Writes the tail of a length and gives its part in the token.
+    #[inline(always)]
+    unsafe fn length(&mut self, length: usize) -> usize {
+        if length < 15 {
+            return length;
+        }
+        let mut rest = length - 15;
+        while rest >= 255 {
+            *self.at.add(self.len) = 255;
+            self.len += 1;
+            rest -= 255;
+        }
+        *self.at.add(self.len) = rest as u8;
+        self.len += 1;
+        15
+    }
+
+    unsafe fn last(mut self, literals: &[u8]) -> Option<usize> {
+        let n = literals.len();
+        if n + n / 255 + 2 > self.room - self.len {
+            return None;
+        }
+        let token = self.at.add(self.len);
+        self.len += 1;
+        *token = (self.length(n) << 4) as u8;
+        std::ptr::copy_nonoverlapping(literals.as_ptr(), self.at.add(self.len), n);
+        Some(self.len + n)
+    }
+}
+
+/// Copies `n` bytes, in whole vectors where both sides have room for them.
+#[inline(always)]
+unsafe fn copy(from: *const u8, readable: usize, n: usize, to: *mut u8) {
+    if n > 256 || readable < n + 16 {
+        return std::ptr::copy_nonoverlapping(from, to, n);
+    }
+    let mut i = 0;
+    while i < n {
+        store(to.add(i), load(from.add(i)));
+        i += 16;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+    use crate::unlz4::decode;
+
+    fn round_trip(src: &[u8], table: &mut Table, acceleration: usize) {
+        let mut packed = vec![0; src.len() + src.len() / 255 + 64];
+        let n = encode(src, &mut packed, table, acceleration).expect("room enough");
+        let mut back = vec![0xaa; src.len()];
+        assert_eq!(decode(&packed[..n], &mut back), Ok(src.len()));
+        assert!(back == src, "{} bytes differ", src.len());
+        // With room to spare the decoder takes its fast paths to the end.
+        let mut roomy = vec![0xaa; src.len() + 100];
+        assert_eq!(decode(&packed[..n], &mut roomy), Ok(src.len()));
+        assert!(roomy[..src.len()] == *src);
+        // Too little room is an answer, not an accident.
+        for room in [0, 1, n / 2, n.saturating_sub(1), n] {
+            if let Some(m) = encode(src, &mut packed[..room], table, acceleration) {
+                assert!(m <= room);
+                assert_eq!(decode(&packed[..m], &mut back), Ok(src.len()));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_comes_back() {
+        let (mut random, mut table) = (Random::new(3), Table::default());
+        for length in (0..80).chain([255, 256, 270, 1000, 65_535, 65_536, 65_537, 200_000]) {
+            for acceleration in [1, 4, 20] {
+                round_trip(&random.mixture(length), &mut table, acceleration);
+                round_trip(&random.bytes(length), &mut table, acceleration);
+                round_trip(&vec![7; length], &mut table, acceleration);
+            }
+        }
+        for period in 1..40 {
+            let unit = random.bytes(period);
+            let src: Vec<u8> = unit.iter().copied().cycle().take(1000 + period).collect();
+            round_trip(&src, &mut table, 1);
+        }
+    }
+
+    #[test]
+    fn blocks_end_as_the_format_demands() {
+        // Zeros compress to one match that leaves the last five bytes as literals.
+        let mut out = [0; 64];
+        let n = encode(&[0; 100], &mut out, &mut Table::default(), 1).expect("fits");
+        assert_eq!(out[..n], [0x1f, 0, 1, 0, 75, 0x50, 0, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn random_bytes_never_break_the_decoder() {
+        let mut random = Random::new(4);
+        let (mut good, mut table) = (vec![0; 4096], Table::default());
+        let n = encode(&random.mixture(3000), &mut good, &mut table, 1).unwrap_or(0);
+        for round in 0..30_000 {
+            let mut bytes = if round % 2 == 0 {
+                let length = random.below(200);
+                random.bytes(length)
+            } else {
+                good[..n].to_vec()
+            };
+            for _ in 0..random.below(6) {
+                if !bytes.is_empty() {
+                    let at = random.below(bytes.len());
+                    bytes[at] = random.next() as u8;
+                }
+            }
+            let room = random.below(4000);
+            let mut guarded = vec![0x5a; room + 64];
+            let _ = decode(&bytes, &mut guarded[..room]);
+            assert!(guarded[room..].iter().all(|&b| b == 0x5a));
+        }
+    }
 }
