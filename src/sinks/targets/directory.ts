@@ -3,7 +3,16 @@
  * name until it is whole; the folder gets its own name when the last byte is there.
  */
 import { dirname, join } from "node:path";
-import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, unlinkSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
 import { FuseError } from "../../errors.ts";
 import type { ObjectWriter, Target, TargetSpec } from "./target.ts";
 
@@ -42,7 +51,10 @@ function guarded<T>(path: string, body: () => T): T {
   try {
     return body();
   } catch (cause) {
-    throw new FuseError("Sink", `cannot write: ${(cause as Error).message}`, { source: path, cause });
+    throw new FuseError("Sink", `cannot write: ${(cause as Error).message}`, {
+      source: path,
+      cause,
+    });
   }
 }
 

@@ -31,7 +31,13 @@ function bytesCodecs(dtype: DType, compressor: Compressor): Json[] {
       const typesize = elementBytes(dtype);
       return [bytes, {
         name: "blosc",
-        configuration: { cname: "lz4", clevel: 5, shuffle: typesize > 1 ? "bitshuffle" : "noshuffle", typesize, blocksize: 0 },
+        configuration: {
+          cname: "lz4",
+          clevel: 5,
+          shuffle: typesize > 1 ? "bitshuffle" : "noshuffle",
+          typesize,
+          blocksize: 0,
+        },
       }];
     }
   }
@@ -58,7 +64,10 @@ export function arrayDocument(array: PlannedArray, shape: number[]): Document {
     node_type: "array",
     shape,
     data_type: array.dtype,
-    chunk_grid: { name: "regular", configuration: { chunk_shape: array.shards && !text ? array.shards : array.chunks } },
+    chunk_grid: {
+      name: "regular",
+      configuration: { chunk_shape: array.shards && !text ? array.shards : array.chunks },
+    },
     chunk_key_encoding: { name: "default", configuration: { separator: "/" } },
     fill_value: text ? "" : array.dtype === "bool" ? false : complex ? [0, 0] : 0,
     codecs,
@@ -90,10 +99,14 @@ function v2Type(dtype: DType): string {
 export function zarrayDocument(array: PlannedArray, shape: number[]): Document {
   const { compressor: c } = array;
   const text = array.dtype === "string";
-  const compressor: Json = text || c.id === "none"
-    ? null
-    : c.id === "blosc-lz4"
-    ? { id: "blosc", cname: "lz4", clevel: 5, shuffle: elementBytes(array.dtype) > 1 ? 2 : 0, blocksize: 0 }
+  const compressor: Json = text || c.id === "none" ? null : c.id === "blosc-lz4"
+    ? {
+      id: "blosc",
+      cname: "lz4",
+      clevel: 5,
+      shuffle: elementBytes(array.dtype) > 1 ? 2 : 0,
+      blocksize: 0,
+    }
     : { id: c.id, level: c.level };
   return {
     zarr_format: 2,
@@ -123,14 +136,20 @@ export function* metadataDocuments(
 ): Generator<{ key: string; bytes: Uint8Array }> {
   const groups = [...plan.groups].sort((a, b) => (a.path < b.path ? -1 : 1));
   const at = (path: string, file: string) => (path ? `${path}/${file}` : file);
-  for (const [key, text] of Object.entries(plan.documents)) yield { key, bytes: encoder.encode(text) };
+  for (const [key, text] of Object.entries(plan.documents)) {
+    yield { key, bytes: encoder.encode(text) };
+  }
   if (plan.zarrFormat === 3) {
     const nodes: [string, Document][] = [
-      ...groups.map(({ path, attributes }): [string, Document] => [path, groupDocument(attributes)]),
+      ...groups.map((
+        { path, attributes },
+      ): [string, Document] => [path, groupDocument(attributes)]),
       ...plan.arrays.map((a, i): [string, Document] => [a.path, arrayDocument(a, shapes[i])]),
     ];
     const root = nodes.shift()![1];
-    for (const [path, document] of nodes) yield { key: at(path, "zarr.json"), bytes: json(document) };
+    for (const [path, document] of nodes) {
+      yield { key: at(path, "zarr.json"), bytes: json(document) };
+    }
     const metadata = Object.fromEntries(nodes.sort(([a], [b]) => (a < b ? -1 : 1)));
     root.consolidated_metadata = { kind: "inline", must_understand: false, metadata };
     yield { key: "zarr.json", bytes: json(root) };
@@ -154,6 +173,12 @@ export function* metadataDocuments(
 }
 
 /** Key of an object (chunk or shard) of an array. */
-export function objectKey(plan: Pick<Plan, "zarrFormat">, array: PlannedArray, cell: number[]): string {
-  return plan.zarrFormat === 3 ? `${array.path}/c/${cell.join("/")}` : `${array.path}/${cell.join("/")}`;
+export function objectKey(
+  plan: Pick<Plan, "zarrFormat">,
+  array: PlannedArray,
+  cell: number[],
+): string {
+  return plan.zarrFormat === 3
+    ? `${array.path}/c/${cell.join("/")}`
+    : `${array.path}/${cell.join("/")}`;
 }

@@ -1,0 +1,134 @@
+/** Every flag of every verb: the one table that help, parsing and completions come from. */
+
+/** One flag. */
+export interface Flag {
+  /** Long name without dashes. */
+  name: string;
+  short?: string;
+  /** Placeholder of its value; absent for switches. */
+  value?: string;
+  /** May be given several times. */
+  many?: boolean;
+  choices?: string[];
+  default?: string;
+  help: string;
+  /** Old names that still work. */
+  alias?: string;
+  /** Shown only by `--help`, not by `-h`. */
+  rare?: boolean;
+}
+
+/** Flags by name. */
+export const FLAGS = {
+  outputDir: {
+    name: "output-dir",
+    short: "o",
+    value: "DIR",
+    default: "./output",
+    help: "folder the outputs go to",
+  },
+  to: {
+    name: "to",
+    value: "SINK",
+    choices: ["zarr", "zarr.zip"],
+    default: "zarr",
+    alias: "file-format",
+    help: "what to write: a zarr folder, or one zarr.zip file",
+  },
+  zarrFormat: {
+    name: "zarr-format",
+    value: "N",
+    choices: ["2", "3"],
+    default: "3",
+    help: "zarr version: 3 (sharded; OME-Zarr 0.5) or 2 (OME-Zarr 0.4)",
+  },
+  compressor: {
+    name: "compressor",
+    value: "CODEC",
+    default: "blosc-lz4",
+    help: "blosc-lz4, zstd[:LEVEL], gzip[:LEVEL] or none",
+  },
+  chunkBytes: {
+    name: "chunk-bytes",
+    value: "SIZE",
+    help: "bytes of a chunk before compression (1MiB)",
+    rare: true,
+  },
+  shardBytes: {
+    name: "shard-bytes",
+    value: "SIZE",
+    help: "bytes of a shard before compression (64MiB)",
+    rare: true,
+  },
+  keep: {
+    name: "keep",
+    value: "WHAT",
+    choices: ["raw"],
+    help: "raw: keep the converter's integers, with gain and offset per channel",
+    rare: true,
+  },
+  channels: {
+    name: "channels",
+    value: "LIST",
+    help: "only these channels: names or numbers from 0, with commas",
+  },
+  from: { name: "from", value: "SECONDS", help: "only from this time of the recording" },
+  until: { name: "until", value: "SECONDS", help: "only until this time of the recording" },
+  format: {
+    name: "format",
+    value: "ID",
+    help: "read as this format, whatever the bytes look like (see `formats`)",
+  },
+  overwrite: { name: "overwrite", help: "replace outputs that are there already" },
+  jobs: { name: "jobs", short: "j", value: "N", help: "workers (one a core)" },
+  memory: {
+    name: "memory",
+    value: "SIZE",
+    help: "bound for work buffers; fewer workers where they would pass it",
+    rare: true,
+  },
+  include: { name: "include", value: "GLOB", many: true, help: "only files whose path matches" },
+  exclude: { name: "exclude", value: "GLOB", many: true, help: "not the files whose path matches" },
+  dryRun: { name: "dry-run", help: "print the plan with sizes and memory, and write nothing" },
+  json: { name: "json", help: "one JSON object a line on stdout" },
+  quiet: { name: "quiet", short: "q", help: "no progress; errors only" },
+  datasetVersion: {
+    name: "dataset-version",
+    value: "N",
+    help: "version of a SPARC dataset (the latest)",
+  },
+  discoverUrl: {
+    name: "discover-url",
+    value: "URL",
+    help: "Pennsieve Discover service to ask (or SPARC_FUSE_DISCOVER_URL)",
+    rare: true,
+  },
+  s3Endpoint: {
+    name: "s3-endpoint",
+    value: "URL",
+    help: "S3 service to read from (or AWS_ENDPOINT_URL_S3)",
+    rare: true,
+  },
+} as const satisfies Record<string, Flag>;
+
+/** Name of a flag in the table. */
+export type FlagKey = keyof typeof FLAGS;
+
+/** Values as the parser hands them over, by the camel-cased long name. */
+export type FlagValues = Partial<Record<FlagKey, string | string[] | boolean>>;
+
+const UNITS: Record<string, number> = { "": 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
+
+/** Bytes of "64MiB", "8M", "1000000"; undefined when it is no size. */
+export function parseSize(text: string): number | undefined {
+  const m = /^(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?$/i.exec(text.trim());
+  return m ? Math.round(Number(m[1]) * UNITS[m[2].toLowerCase()]) : undefined;
+}
+
+/** Seconds of "1.5", "1.5s", "200ms", "2min"; undefined when it is no time. */
+export function parseSeconds(text: string): number | undefined {
+  const m = /^(-?\d+(?:\.\d+)?)\s*(ms|s|min|h)?$/.exec(text.trim());
+  if (!m) return undefined;
+  return Number(m[1]) *
+    { ms: 0.001, s: 1, min: 60, h: 3600 }[(m[2] ?? "s") as "ms" | "s" | "min" | "h"];
+}

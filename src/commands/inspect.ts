@@ -1,0 +1,152 @@
+/** `inspect`: what is inside a file, without converting it. */
+import { FuseError } from "../errors.ts";
+import { openDataset, type Opened } from "../identify.ts";
+import type { Dataset, Recording } from "../model/dataset.ts";
+import { openSource } from "../source/open.ts";
+import type { FlagValues } from "./flags.ts";
+import { sourceOptions } from "./inputs.ts";
+import { humanBytes, humanSeconds } from "./table.ts";
+
+/** Channels shown before the rest is only counted. */
+const LISTED = 64;
+
+/** Prints a description, or the whole dataset as JSON. */
+export async function inspectCommand(args: string[], flags: FlagValues): Promise<number> {
+  if (args.length !== 1) {
+    throw new FuseError("Usage", "inspect takes one input", { found: args.length });
+  }
+  const source = await openSource(args[0], sourceOptions(flags));
+  const opened = await openDataset(source, { format: flags.format as string | undefined });
+  try {
+    console.log(flags.json ? JSON.stringify(asJson(opened), null, 1) : describe(opened));
+  } finally {
+    for (const s of opened.dataset.sources) await s.close();
+  }
+  return 0;
+}
+
+function describe({ dataset, candidate, ties }: Opened): string {
+  const [source] = dataset.sources;
+  const lines = [
+    `${source.name}${source.size === undefined ? "" : ` (${humanBytes(source.size)})`}`,
+    `  format     ${candidate.format.name} (${candidate.why}; score ${candidate.score})`,
+  ];
+  for (const tie of ties) lines.push(`  or         ${tie.format.name} (${tie.why})`);
+  if (dataset.sources.length > 1) {
+    lines.push(`  files      ${dataset.sources.map((s) => s.name).join(", ")}`);
+  }
+  if (dataset.metadata.startTime) lines.push(`  started    ${dataset.metadata.startTime}`);
+  for (const recording of dataset.recordings) lines.push(...describeRecording(recording));
+  for (const image of dataset.images) {
+    const size = image.pixelSizeMicrometres;
+    const axes = (shape: number[]) => image.axes.map((a, i) => `${a} ${shape[i]}`).join(" x ");
+    lines.push(
+      `  image      ${image.name || "(unnamed)"}: ${axes(image.levels[0].shape)}, ${image.dtype}`,
+    );
+    if (size?.x) {
+      lines.push(
+        `             ${size.x} x ${size.y ?? size.x} um a pixel${
+          size.z ? `, ${size.z} um a plane` : ""
+        }`,
+      );
+    }
+    if (image.levels.length > 1) {
+      lines.push(`             pyramid of ${image.levels.length} levels`);
+    }
+    const names = image.channels?.map((c) => c.name).filter((n) => n);
+    if (names?.length) lines.push(`             channels ${names.join(", ")}`);
+  }
+  for (const table of dataset.events) {
+    lines.push(
+      `  events     ${table.name}: ${table.count ?? "counted while converting"} (${
+        table.columns.map((c) => c.name).join(", ")
+      })`,
+    );
+  }
+  for (const digital of dataset.digital) {
+    lines.push(
+      `  lines      ${digital.lines.map((l) => l.name).join(", ")} (edges found while converting)`,
+    );
+  }
+  for (const array of dataset.arrays) {
+    lines.push(
+      `  array      ${array.path}: ${array.shape.map((n) => n ?? "?").join(" x ")} ${array.dtype}`,
+    );
+  }
+  if (dataset.metadata.notes) lines.push(`  notes      ${dataset.metadata.notes.slice(0, 400)}`);
+  for (const [key, value] of Object.entries(dataset.metadata.header ?? {})) {
+    lines.push(`  header     ${key}: ${JSON.stringify(value).slice(0, 160)}`);
+  }
+  for (const { what, why } of dataset.leftOut) lines.push(`  left out   ${what} (${why})`);
+  for (const warning of dataset.warnings) lines.push(`  warning    ${warning}`);
+  return lines.join("\n");
+}
+
+function describeRecording(recording: Recording): string[] {
+  const { channels, samplingFrequency: rate, sampleCount, segments } = recording;
+  const length = sampleCount === null
+    ? "length found while converting"
+    : `${sampleCount} samples${rate ? ` (${humanSeconds(sampleCount / rate)})` : ""}`;
+  const lines = [
+    `  recording  ${recording.name}: ${channels.length} channels, ${
+      rate === null ? "irregular or unknown rate" : `${rate} Hz`
+    }, ${length}, ${recording.rawType}`,
+  ];
+  if (segments.length > 1) {
+    const shown = segments.slice(0, 6).map((s) => `${s.startSeconds} s + ${s.length}`);
+    lines.push(
+      `             ${segments.length} segments: ${shown.join(", ")}${
+        segments.length > 6 ? ", ..." : ""
+      }`,
+    );
+  }
+  for (const channel of channels.slice(0, LISTED)) {
+    const scale = channel.gain === 1 && channel.offset === 0
+      ? ""
+      : `  = raw x ${channel.gain}${channel.offset ? ` + ${channel.offset}` : ""}`;
+    lines.push(`             ${channel.name}  [${channel.units || "no unit"}]${scale}`);
+  }
+  if (channels.length > LISTED) {
+    lines.push(`             ... and ${channels.length - LISTED} more channels`);
+  }
+  return lines;
+}
+
+/** The dataset as JSON, without the places of the bytes. */
+function asJson({ dataset, candidate }: Opened): unknown {
+  const { recordings, events, images, arrays, digital, metadata, warnings, leftOut }: Dataset =
+    dataset;
+  return {
+    name: dataset.sources[0].name,
+    uri: dataset.sources[0].uri,
+    size: dataset.sources[0].size ?? null,
+    files: dataset.sources.map((s) => s.name),
+    format: {
+      id: candidate.format.id,
+      name: candidate.format.name,
+      score: candidate.score,
+      why: candidate.why,
+    },
+    recordings: recordings.map(({ parts: _parts, time: _time, ...r }) => r),
+    events: events.map((t) => ({
+      name: t.name,
+      count: t.count,
+      columns: t.columns.map((c) => ({
+        name: c.name,
+        dtype: c.dtype,
+        units: c.units ?? null,
+        innerShape: c.innerShape,
+      })),
+      attributes: t.attributes ?? {},
+    })),
+    digital,
+    images: images.map(({ levels, ...image }) => ({
+      ...image,
+      levels: levels.map((l) => ({ shape: l.shape })),
+    })),
+    arrays: arrays.map(({ layout: _layout, ...a }) => a),
+    metadata,
+    warnings,
+    leftOut,
+  };
+}

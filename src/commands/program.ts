@@ -1,0 +1,185 @@
+/** The verbs, their help and the default verb, on top of commander. */
+import { Command, Option } from "commander";
+import { VERSION } from "../plan/attributes.ts";
+import { type Flag, type FlagKey, FLAGS, type FlagValues } from "./flags.ts";
+
+/** A verb: what it takes, and the module that does it (loaded when used). */
+interface Verb {
+  name: string;
+  usage: string;
+  summary: string;
+  examples: [string, string][];
+  arguments: [string, string][];
+  flags: FlagKey[];
+  run(args: string[], flags: FlagValues): Promise<number>;
+}
+
+const READING: FlagKey[] = ["format", "discoverUrl", "s3Endpoint", "datasetVersion"];
+
+/** All verbs; the first is the default. */
+export const VERBS: Verb[] = [
+  {
+    name: "convert",
+    usage: "[options] DATASET [PATHS...] | INPUTS...",
+    summary: "convert a SPARC dataset, files, folders or URLs (the default verb)",
+    arguments: [[
+      "[inputs...]",
+      "a dataset id with paths below primary/, or files, folders, URLs, s3:// or -",
+    ]],
+    examples: [
+      ["sparc-fuse 224", "every recording and image of SPARC dataset 224, into ./output"],
+      ["sparc-fuse 224 'sub-ChAT-*' --dry-run", "what would be done for these subjects"],
+      ["sparc-fuse recording.ns5 -o results", "one local recording"],
+      ["sparc-fuse slide.ome.tif --to zarr.zip", "an image, as a single file"],
+      [
+        "sparc-fuse https://example.org/a.rhd --channels A-000,A-001 --from 10 --until 20",
+        "a part of a remote file",
+      ],
+    ],
+    flags: [
+      "outputDir",
+      "to",
+      "zarrFormat",
+      "compressor",
+      "chunkBytes",
+      "shardBytes",
+      "keep",
+      "channels",
+      "from",
+      "until",
+      "overwrite",
+      "jobs",
+      "memory",
+      "include",
+      "exclude",
+      "dryRun",
+      "json",
+      "quiet",
+      ...READING,
+    ],
+    run: async (args, flags) => (await import("./convert.ts")).convertCommand(args, flags),
+  },
+  {
+    name: "list",
+    usage: "[options] DATASET [PATHS...] | INPUTS...",
+    summary: "list the files of a dataset or folder: size, format, read or not",
+    arguments: [["[inputs...]", "as for convert"]],
+    examples: [["sparc-fuse list 224", "the primary files of dataset 224"]],
+    flags: ["include", "exclude", "json", ...READING],
+    run: async (args, flags) => (await import("./list.ts")).listCommand(args, flags),
+  },
+  {
+    name: "inspect",
+    usage: "[options] INPUT",
+    summary: "show what is inside a file without converting it",
+    arguments: [["<input>", "a file, URL or s3:// address"]],
+    examples: [
+      [
+        "sparc-fuse inspect recording.smr",
+        "channels, rates, units, events, and why it is read as Spike2",
+      ],
+      ["sparc-fuse inspect recording.smr --json", "the same for programs"],
+    ],
+    flags: ["json", ...READING],
+    run: async (args, flags) => (await import("./inspect.ts")).inspectCommand(args, flags),
+  },
+  {
+    name: "formats",
+    usage: "[options]",
+    summary: "list the formats that are read",
+    arguments: [],
+    examples: [["sparc-fuse formats", "the table"], [
+      "sparc-fuse formats --json",
+      "the same for programs",
+    ]],
+    flags: ["json"],
+    run: async (args, flags) => (await import("./formats.ts")).formatsCommand(args, flags),
+  },
+];
+
+function option(flag: Flag): Option {
+  const value = flag.value ? ` <${flag.value}>` : "";
+  const made = new Option(
+    `${flag.short ? `-${flag.short}, ` : ""}--${flag.name}${value}`,
+    flag.help,
+  );
+  if (flag.choices) made.choices([...flag.choices]);
+  if (flag.default) made.default(flag.default);
+  if (flag.many) made.argParser((one: string, all: string[] | undefined) => [...(all ?? []), one]);
+  return made;
+}
+
+/** Runs the command line; gives the exit status. */
+export async function runProgram(argv: string[]): Promise<number> {
+  let status = 0;
+  const program = new Command("sparc-fuse")
+    .description("Recordings and images of neuroscience as data you can simply open.")
+    .version(VERSION)
+    .helpOption("-h, --help", "show help")
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureHelp({ sortOptions: false });
+  for (const verb of VERBS) {
+    const command = program.command(verb.name)
+      .summary(verb.summary)
+      .description(verb.summary)
+      .usage(verb.usage)
+      .exitOverride();
+    for (const [name, help] of verb.arguments) command.argument(name, help);
+    for (const key of verb.flags) {
+      const flag: Flag = FLAGS[key];
+      command.addOption(option(flag));
+      if (flag.alias) {
+        command.addOption(
+          option({ ...flag, name: flag.alias, short: undefined, default: undefined }).hideHelp(),
+        );
+      }
+    }
+    command.addHelpText("after", examplesText(verb));
+    command.action(async () => {
+      status = await verb.run(command.args, flagValues(command, verb));
+    });
+  }
+  program.addHelpText(
+    "after",
+    examplesText(VERBS[0]) + "\n\nA dataset number, file or URL without a verb is converted.",
+  );
+  try {
+    await program.parseAsync(withDefaultVerb(argv), { from: "user" });
+  } catch (error) {
+    const { code, exitCode } = error as { code?: string; exitCode?: number };
+    if (code === undefined || !code.startsWith("commander.")) throw error;
+    return exitCode === 0 ? 0 : 2;
+  }
+  return status;
+}
+
+/** `224 --to zarr` means `convert 224 --to zarr`. */
+function withDefaultVerb(argv: string[]): string[] {
+  if (argv.length === 0) return ["--help"];
+  const first = argv[0];
+  const known = VERBS.some((v) => v.name === first) || first === "help" ||
+    ["-h", "--help", "-V", "--version"].includes(first);
+  return known ? argv : [VERBS[0].name, ...argv];
+}
+
+function flagValues(command: Command, verb: Verb): FlagValues {
+  const values: FlagValues = {};
+  for (const key of verb.flags) {
+    const flag: Flag = FLAGS[key];
+    const read = (name: string) =>
+      command.getOptionValue(name.replace(/-([a-z])/g, (_, c) => c.toUpperCase()));
+    const own = read(flag.name);
+    const old = flag.alias === undefined ? undefined : read(flag.alias);
+    values[key] = old ?? own;
+  }
+  return values;
+}
+
+function examplesText(verb: Verb): string {
+  const width = Math.max(...verb.examples.map(([line]) => line.length));
+  const lines = verb.examples.map(([line, means]) =>
+    width > 60 ? `  ${line}\n      ${means}` : `  ${line.padEnd(width)}  ${means}`
+  );
+  return `\nExamples:\n${lines.join("\n")}`;
+}

@@ -1,0 +1,189 @@
+/** One file, from an open source to a finished store. */
+import type { OpenOptions } from "../decoders/format.ts";
+import { FuseError, toFuseError } from "./errors.ts";
+import type { FileReport, ProgressListener } from "./events.ts";
+import { openDataset, type Opened } from "./identify.ts";
+import type { Attributes, Dataset } from "./model/dataset.ts";
+import { selectFrom, type Selection } from "./model/select.ts";
+import { buildPlan, type PlanOptions } from "./plan/build.ts";
+import { type Plan, taskCount } from "./plan/plan.ts";
+import { executePlan, type TaskExecutor } from "./pool/execute.ts";
+import type { WorkerPool } from "./pool/pool.ts";
+import { TaskRunner } from "./pool/task-runner.ts";
+import type { Target } from "./sinks/targets/target.ts";
+import { openSpec } from "./source/open.ts";
+import type { ByteSource } from "./source/source.ts";
+
+/** How a file is to be converted. */
+export interface ConvertOptions extends PlanOptions, OpenOptions {
+  /** Format id, when it should not be found out. */
+  format?: string;
+  /** Channels and times to keep. */
+  selection?: Selection;
+  /** Root attributes from the dataset the file belongs to. */
+  attributes?: Attributes;
+  onEvent?: ProgressListener;
+  /** Name of the file in events and reports; the source's name by default. */
+  label?: string;
+}
+
+/** A planned conversion with what it needs to run. */
+export interface PlannedFile {
+  plan: Plan;
+  opened: Opened;
+  /** The dataset after selection. */
+  dataset: Dataset;
+}
+
+/** Inputs up to this size are converted on the calling thread: a worker would cost more than it gives. */
+const INLINE_BYTES = 4 << 20;
+
+/**
+ * Opens a source and plans its conversion without reading any sample.
+ * @throws FuseError as `openDataset` does.
+ */
+export async function planFile(
+  source: ByteSource,
+  options: ConvertOptions = {},
+): Promise<PlannedFile> {
+  const opened = await openDataset(source, options);
+  const dataset = options.selection
+    ? selectFrom(opened.dataset, options.selection)
+    : opened.dataset;
+  if (opened.ties.length) {
+    dataset.warnings.push(
+      `as likely ${
+        opened.ties.map((t) => t.format.name).join(", ")
+      } by its first bytes: --format chooses`,
+    );
+  }
+  if (
+    !dataset.recordings.length && !dataset.images.length && !dataset.events.length &&
+    !dataset.arrays.length
+  ) {
+    throw new FuseError("Unsupported", "the file holds nothing that can be converted", {
+      source: source.name,
+      format: dataset.format,
+    });
+  }
+  const plan = buildPlan(dataset, options, {
+    score: opened.candidate.score,
+    why: opened.candidate.why,
+    convertedAt: new Date().toISOString(),
+    attributes: options.attributes,
+  });
+  return { plan, opened, dataset };
+}
+
+/** An executor over a pool, or on this thread when the input is small or cannot be opened twice. */
+export function chooseExecutor(
+  planned: PlannedFile,
+  target: Target,
+  pool: WorkerPool | undefined,
+): TaskExecutor & { close(): Promise<void> } {
+  const { plan, dataset } = planned;
+  const bytes = Math.max(plan.outputBytes, plan.input.size ?? Infinity);
+  const reopens = plan.sources.every((s) => s !== null && s.kind !== "memory" && s.kind !== "blob");
+  if (pool && reopens && bytes > INLINE_BYTES && taskCount(plan) > 0) {
+    const job = pool.begin(plan, target.spec);
+    return {
+      // One more than there are workers, so that none waits for the next task.
+      concurrency: pool.size * pool.tasksPerWorker + 1,
+      run: (index) => pool.run(job, index),
+      close: () => Promise.resolve(pool.end(job)),
+    };
+  }
+  const runner = new TaskRunner(plan, {
+    create: (k) => target.create(k),
+    put: (k, b) => target.put(k, b),
+  }, {
+    openSource: openSpec,
+    dataset,
+  });
+  return { concurrency: 1, run: (index) => runner.run(index), close: () => runner.close() };
+}
+
+/**
+ * Converts an open source into `target` and reports. Never throws for what is wrong with the file: the
+ * report says it, and the target is left without anything that opens.
+ */
+export async function convertFile(
+  source: ByteSource,
+  makeTarget: (planned: PlannedFile) => Promise<{ target: Target; output: string }>,
+  options: ConvertOptions & { pool?: WorkerPool } = {},
+): Promise<FileReport> {
+  const label = options.label ?? source.name;
+  const started = performance.now();
+  const report: FileReport = {
+    path: label,
+    uri: source.uri,
+    format: null,
+    descriptor: null,
+    score: null,
+    status: "failed",
+    error: null,
+    output: null,
+    bytesIn: 0,
+    bytesOut: 0,
+    seconds: 0,
+    etag: source.tag ?? null,
+    sha256: null,
+    warnings: [],
+  };
+  let planned: PlannedFile | undefined;
+  try {
+    planned = await planFile(source, options);
+    const { plan, opened } = planned;
+    Object.assign(report, {
+      format: opened.candidate.format.name,
+      descriptor: opened.candidate.format.id,
+      score: opened.candidate.score,
+      warnings: [...plan.warnings],
+    });
+    const { target, output } = await makeTarget(planned);
+    options.onEvent?.({
+      type: "file-start",
+      file: label,
+      format: opened.candidate.format.id,
+      bytes: source.size ?? 0,
+      tasks: taskCount(plan),
+    });
+    const executor = chooseExecutor(planned, target, options.pool);
+    try {
+      const outcome = await executePlan(plan, target, executor, {
+        signal: options.signal,
+        onTask: (done, tasks, result) =>
+          options.onEvent?.({
+            type: "task",
+            file: label,
+            done,
+            tasks,
+            bytesRead: result.bytesRead,
+            bytesWritten: result.bytesWritten,
+          }),
+      });
+      report.bytesIn = outcome.bytesRead;
+      report.bytesOut = outcome.bytesWritten;
+      report.warnings.push(...outcome.warnings);
+    } finally {
+      await executor.close();
+    }
+    report.output = output;
+    report.status = "ok";
+  } catch (error) {
+    const failure = toFuseError(error, "Corrupt", { source: source.name });
+    if (failure.tag === "Aborted") throw failure;
+    report.status = failure.tag === "UnknownFormat" || failure.tag === "Unsupported"
+      ? "unsupported"
+      : "failed";
+    report.error = { tag: failure.tag, message: failure.message };
+  } finally {
+    for (const member of planned?.opened.dataset.sources.slice(1) ?? []) await member.close();
+  }
+  report.seconds = (performance.now() - started) / 1000;
+  for (const message of report.warnings) {
+    options.onEvent?.({ type: "warning", file: label, message });
+  }
+  options.onEvent?.({ type: "file-end", file: label, report });
+  return report;
+}

@@ -1,0 +1,54 @@
+/** What a conversion reports while it runs; the command line and `--json` show exactly these. */
+import type { ErrorTag } from "./errors.ts";
+
+/** Progress of one file or of a whole job. */
+export type ProgressEvent =
+  /** A job begins: how many files and bytes it has, as far as known. */
+  | { type: "job"; files: number; bytes: number }
+  /** A file was identified and planned. */
+  | { type: "file-start"; file: string; format: string; bytes: number; tasks: number }
+  /** A task of a file is done. */
+  | {
+    type: "task";
+    file: string;
+    done: number;
+    tasks: number;
+    bytesRead: number;
+    bytesWritten: number;
+  }
+  /** A file is finished, one way or another. */
+  | { type: "file-end"; file: string; report: FileReport }
+  | { type: "warning"; file: string; message: string }
+  /** The job is finished. */
+  | {
+    type: "job-end";
+    ok: number;
+    failed: number;
+    unsupported: number;
+    skipped: number;
+    seconds: number;
+  };
+
+/** Receives events; must not throw. */
+export type ProgressListener = (event: ProgressEvent) => void;
+
+/** What became of one file: a row of `report.json`. */
+export interface FileReport {
+  /** Path below the dataset's primary folder, or the input as given. */
+  path: string;
+  uri: string;
+  format: string | null;
+  descriptor: string | null;
+  score: number | null;
+  status: "ok" | "failed" | "unsupported" | "skipped";
+  error: { tag: ErrorTag; message: string } | null;
+  /** Where the output is; null when none was written. */
+  output: string | null;
+  bytesIn: number;
+  bytesOut: number;
+  seconds: number;
+  /** ETag or sha256 of the input where the service gives one. */
+  etag: string | null;
+  sha256: string | null;
+  warnings: string[];
+}

@@ -1,0 +1,90 @@
+/** Which format a file is, by its bytes first and its name second. */
+import { type FormatDescriptor, type OpenOptions, PROBE_BYTES } from "../decoders/format.ts";
+import { FORMATS } from "../decoders/registry.ts";
+import { FuseError, toFuseError } from "./errors.ts";
+import type { Dataset } from "./model/dataset.ts";
+import type { ByteSource } from "./source/source.ts";
+
+/** A format that could read the file. */
+export interface Candidate {
+  format: FormatDescriptor;
+  /** 0 .. 255; an extension alone gives at most 40. */
+  score: number;
+  /** Why, in words. */
+  why: string;
+}
+
+/** Lowest score at which a file is opened without being told its format. */
+export const OPEN_SCORE = 41;
+
+/** All formats that claim the file, best first; reads at most {@link PROBE_BYTES} of it. */
+export async function identify(source: ByteSource, signal?: AbortSignal): Promise<Candidate[]> {
+  const head = await source.readUpTo(0, PROBE_BYTES, { purpose: "header", signal });
+  const input = { head, name: source.name.toLowerCase(), size: source.size };
+  const candidates: Candidate[] = [];
+  for (const format of FORMATS) {
+    const { score, why } = format.probe(input);
+    if (score > 0) candidates.push({ format, score, why });
+  }
+  return candidates.sort((a, b) => b.score - a.score);
+}
+
+/** A Dataset with the format it was read by. */
+export interface Opened {
+  dataset: Dataset;
+  candidate: Candidate;
+  /** Other formats that claimed the file with the same score. */
+  ties: Candidate[];
+}
+
+/**
+ * Opens a file: identifies it, unless `format` names its format id, and reads its headers.
+ * @throws FuseError `UnknownFormat` when no reader recognises it, `Usage` for an unknown format id,
+ * and whatever the reader finds wrong.
+ */
+export async function openDataset(
+  source: ByteSource,
+  options: OpenOptions & { format?: string } = {},
+): Promise<Opened> {
+  let candidates: Candidate[];
+  if (options.format) {
+    const format = FORMATS.find((f) => f.id === options.format);
+    if (!format) {
+      throw new FuseError("Usage", "there is no such format", {
+        found: options.format,
+        expected: FORMATS.map((f) => f.id).join(", "),
+      });
+    }
+    candidates = [{ format, score: 255, why: "as told" }];
+  } else {
+    candidates = await identify(source, options.signal);
+    if (!candidates.length || candidates[0].score < OPEN_SCORE) {
+      throw unknownFormat(source, candidates);
+    }
+  }
+  const [best] = candidates;
+  const place = { source: source.name, format: best.format.id };
+  try {
+    const reader = await best.format.load();
+    const dataset = await reader.open(source, options);
+    return {
+      dataset,
+      candidate: best,
+      ties: candidates.slice(1).filter((c) => c.score === best.score),
+    };
+  } catch (error) {
+    throw toFuseError(error, "Corrupt", place);
+  }
+}
+
+function unknownFormat(source: ByteSource, candidates: Candidate[]): FuseError {
+  if (source.size === 0) {
+    return new FuseError("Truncated", "the file is empty", { source: source.name });
+  }
+  const named = candidates[0];
+  return new FuseError("UnknownFormat", "no reader recognises these bytes", {
+    source: source.name,
+    ...(named ? { found: `only its name suggests ${named.format.name}` } : {}),
+    remedy: "See `formats` for what is read; `--format ID` insists on one",
+  });
+}

@@ -1,0 +1,181 @@
+/** Keeps some channels and some of the time of a dataset, before anything is read. */
+import { FuseError } from "../errors.ts";
+import type { ChannelPart, Dataset, Recording } from "./dataset.ts";
+import type { FrameLayout, FrameTable, Segment } from "./layout.ts";
+import { frameTable, runOf, totalFrames } from "./layout.ts";
+
+/** What to keep. */
+export interface Selection {
+  /** Channel names or 0-based numbers; all when absent. */
+  channels?: (string | number)[];
+  /** Seconds since the recording's start; inclusive. */
+  fromSeconds?: number;
+  /** Seconds since the recording's start; exclusive. */
+  untilSeconds?: number;
+}
+
+/**
+ * A view of `dataset` with only the selected channels and times in its recordings. Other arrays and
+ * events are left as they are when only channels are selected, and left out when a time is.
+ * @throws FuseError `Usage` when nothing matches, `Unsupported` for sequential formats.
+ */
+export function selectFrom(dataset: Dataset, selection: Selection): Dataset {
+  const timed = selection.fromSeconds !== undefined || selection.untilSeconds !== undefined;
+  const tables = [...dataset.frameTables];
+  let recordings = dataset.recordings;
+  if (selection.channels) {
+    recordings = recordings.map((r) => selectChannels(r, selection.channels!)).filter((r) =>
+      r !== null
+    );
+    if (recordings.length === 0) {
+      throw new FuseError("Usage", "no channel matches", {
+        source: dataset.sources[0].name,
+        found: selection.channels.join(", "),
+        expected: dataset.recordings.flatMap((r) => r.channels.map((c) => c.name)).slice(0, 20)
+          .join(", "),
+      });
+    }
+  }
+  if (timed) {
+    recordings = recordings.map((r) => selectTime(r, dataset, tables, selection)).filter((r) =>
+      r !== null
+    );
+  }
+  const leftOut = [...dataset.leftOut];
+  if (timed) {
+    if (recordings.length === 0) {
+      throw new FuseError("Usage", "no samples lie in this time", {
+        source: dataset.sources[0].name,
+      });
+    }
+    const kept = dataset.events.length + dataset.digital.length + dataset.arrays.length;
+    if (kept) {
+      leftOut.push({
+        what: "events and other arrays",
+        why: "only a part of the time was asked for",
+      });
+    }
+  }
+  return {
+    ...dataset,
+    frameTables: tables,
+    recordings,
+    leftOut,
+    ...(timed ? { events: [], digital: [], arrays: [] } : {}),
+    openStream: dataset.openStream?.bind(dataset),
+  };
+}
+
+function selectChannels(recording: Recording, wanted: (string | number)[]): Recording | null {
+  const keep = recording.channels.map((c, i) =>
+    wanted.includes(i) || wanted.includes(c.name) || wanted.includes(String(i))
+  );
+  if (!keep.includes(true)) return null;
+  const parts: ChannelPart[] = [];
+  let count = 0;
+  for (const part of recording.parts) {
+    const own = keep.slice(part.firstChannel, part.firstChannel + part.channelCount);
+    const rows = own.flatMap((k, i) => (k ? [i] : []));
+    if (rows.length === 0) continue;
+    if (part.layout.kind !== "frames" && rows.length !== part.channelCount) {
+      throw new FuseError("Unsupported", "channels of a sequential format cannot be picked", {
+        remedy: "Convert all channels",
+      });
+    }
+    const layout = part.layout.kind === "frames"
+      ? {
+        ...part.layout,
+        channelOffsets: rows.map((i) => (part.layout as FrameLayout).channelOffsets[i]),
+      }
+      : part.layout;
+    const tail = part.tail && pickTail(part, rows);
+    parts.push({
+      firstChannel: count,
+      channelCount: rows.length,
+      layout,
+      ...(tail ? { tail } : {}),
+    });
+    count += rows.length;
+  }
+  return { ...recording, channels: recording.channels.filter((_, i) => keep[i]), parts };
+}
+
+function pickTail(part: ChannelPart, rows: number[]): NonNullable<ChannelPart["tail"]> {
+  const { firstSample, values } = part.tail!;
+  const length = values.length / part.channelCount;
+  const picked = new Float64Array(rows.length * length);
+  rows.forEach((row, i) =>
+    picked.set(values.subarray(row * length, (row + 1) * length), i * length)
+  );
+  return { firstSample, values: picked };
+}
+
+function selectTime(
+  recording: Recording,
+  dataset: Dataset,
+  tables: FrameTable[],
+  selection: Selection,
+): Recording | null {
+  const rate = recording.samplingFrequency;
+  if (rate === null || recording.sampleCount === null || recording.time) {
+    throw new FuseError(
+      "Unsupported",
+      "a time cannot be picked from an irregular or sequential recording",
+      {
+        source: dataset.sources[0].name,
+      },
+    );
+  }
+  const { fromSeconds: from = -Infinity, untilSeconds: until = Infinity } = selection;
+  const segments: Segment[] = [];
+  for (const s of recording.segments) {
+    const low = Math.max(0, Math.ceil((from - s.startSeconds) * rate - 1e-9));
+    const high = Math.min(s.length, Math.ceil((until - s.startSeconds) * rate - 1e-9));
+    if (high <= low) continue;
+    segments.push({
+      startIndex: s.startIndex + low,
+      length: high - low,
+      startSeconds: s.startSeconds + low / rate,
+    });
+  }
+  if (segments.length === 0) return null;
+  const parts = recording.parts.map((part): ChannelPart => {
+    if (part.layout.kind !== "frames" || part.layout.samplesPerFrame !== 1 || part.tail) {
+      throw new FuseError("Unsupported", "a time cannot be picked from this layout", {
+        source: dataset.sources[0].name,
+      });
+    }
+    tables.push(trimTable(dataset.frameTables[part.layout.table], segments));
+    return { ...part, layout: { ...part.layout, table: tables.length - 1 } };
+  });
+  let index = 0;
+  const packed = segments.map((s) => {
+    const segment = { ...s, startIndex: index };
+    index += s.length;
+    return segment;
+  });
+  return { ...recording, parts, segments: packed, sampleCount: index };
+}
+
+/** The frames of a table that lie in the given runs of samples (one sample a frame). */
+function trimTable(table: FrameTable, segments: Segment[]): FrameTable {
+  const runs = [];
+  for (const { startIndex, length } of segments) {
+    const end = Math.min(startIndex + length, totalFrames(table));
+    for (
+      let run = runOf(table, startIndex);
+      run < table.firstFrame.length && table.firstFrame[run] < end;
+      run++
+    ) {
+      const low = Math.max(startIndex, table.firstFrame[run]);
+      const high = Math.min(end, table.firstFrame[run] + table.frameCount[run]);
+      if (high <= low) continue;
+      runs.push({
+        source: table.source[run],
+        offset: table.offset[run] + (low - table.firstFrame[run]) * table.frameBytes,
+        frameCount: high - low,
+      });
+    }
+  }
+  return frameTable(table.frameBytes, runs);
+}

@@ -1,0 +1,76 @@
+/** What a task hands back to the thread that runs the plan. */
+
+/** Edges of one bit of digital words, inside one task: sample indexes and new levels. */
+export interface EdgeRun {
+  /** Index into `Plan.digital`. */
+  digital: number;
+  bit: number;
+  /** Index of the sample at which the new level begins. */
+  samples: Float64Array;
+  /** 1 rising, 0 falling. */
+  levels: Uint8Array;
+}
+
+/** Level of each line at the first and the last sample of a task, to join tasks without losing an edge. */
+export interface WordBounds {
+  digital: number;
+  firstSample: number;
+  first: number;
+  last: number;
+}
+
+/** A task's share of the first pyramid level that several tasks must join. */
+export interface PyramidTip {
+  /** Index into the task set's `levels`. */
+  level: number;
+  /** Origin of the share in that level. */
+  start: number[];
+  shape: number[];
+  bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** Final extents of an array whose length only the pass told. */
+export interface FinalShape {
+  array: number;
+  shape: number[];
+  chunks: number[];
+  shards: number[] | null;
+}
+
+/** The outcome of one task. */
+export interface TaskResult {
+  index: number;
+  bytesRead: number;
+  bytesWritten: number;
+  edges: EdgeRun[];
+  bounds: WordBounds[];
+  tips: PyramidTip[];
+  shapes: FinalShape[];
+  warnings: string[];
+  /** Objects for a target only the owner can write. */
+  objects: { key: string; bytes: Uint8Array<ArrayBuffer> }[];
+}
+
+/** An empty result to fill. */
+export function emptyResult(index: number): TaskResult {
+  return {
+    index,
+    bytesRead: 0,
+    bytesWritten: 0,
+    edges: [],
+    bounds: [],
+    tips: [],
+    shapes: [],
+    warnings: [],
+    objects: [],
+  };
+}
+
+/** Buffers of a result that can be moved between threads instead of copied. */
+export function transferables(result: TaskResult): ArrayBuffer[] {
+  return [
+    ...result.edges.flatMap((e) => [e.samples.buffer, e.levels.buffer]),
+    ...result.tips.map((t) => t.bytes.buffer),
+    ...result.objects.map((o) => o.bytes.buffer),
+  ] as ArrayBuffer[];
+}

@@ -1,0 +1,91 @@
+/** Raw chunk bytes -> stored chunk bytes, with work buffers that are made once and reused. */
+import type { Compressor } from "../../plan/plan.ts";
+import { Kernels, type WasmBuffer } from "../../stream/kernels.ts";
+import { nativeCodecs } from "./native-codecs.ts";
+
+/** Encodes chunks of one thread. */
+export class ChunkEncoder {
+  #input: WasmBuffer | undefined;
+  #output: WasmBuffer | undefined;
+  /** Bytes of chunks encoded by {@link ChunkEncoder.encode}. */
+  bytesWritten = 0;
+
+  constructor(readonly kernels: Kernels) {}
+
+  /** An encoder over this thread's kernels. */
+  static async create(): Promise<ChunkEncoder> {
+    return new ChunkEncoder(await Kernels.load());
+  }
+
+  #room(which: "input" | "output", length: number): WasmBuffer {
+    const have = which === "input" ? this.#input : this.#output;
+    if (have && have.length >= length) return have;
+    have?.free();
+    const buffer = this.kernels.alloc(length);
+    if (which === "input") this.#input = buffer;
+    else this.#output = buffer;
+    return buffer;
+  }
+
+  /** Encodes `length` bytes of wasm memory; the result is valid until the next call. */
+  encodeAt(ptr: number, length: number, elementBytes: number, compressor: Compressor): Uint8Array {
+    switch (compressor.id) {
+      case "none":
+        return this.kernels.wasm.view(ptr, length);
+      case "blosc-lz4": {
+        const out = this.#room("output", this.kernels.bloscBound(length));
+        const filter = elementBytes > 1 ? "bitshuffle" : "none";
+        const n = this.kernels.bloscEncode(ptr, length, out.ptr, out.length, {
+          typeSize: elementBytes,
+          filter,
+        });
+        return this.kernels.wasm.view(out.ptr, n);
+      }
+      case "zstd":
+        return nativeCodecs().zstd(this.kernels.wasm.view(ptr, length), compressor.level);
+      case "gzip":
+        return nativeCodecs().gzip(this.kernels.wasm.view(ptr, length), compressor.level);
+    }
+  }
+
+  /** Encodes bytes from outside wasm memory; the result is valid until the next call. */
+  encode(bytes: Uint8Array, elementBytes: number, compressor: Compressor): Uint8Array {
+    if (compressor.id === "none") {
+      this.bytesWritten += bytes.length;
+      return bytes;
+    }
+    const input = this.#room("input", bytes.length);
+    input.bytes.set(bytes);
+    const encoded = this.encodeAt(input.ptr, bytes.length, elementBytes, compressor);
+    this.bytesWritten += encoded.length;
+    return encoded;
+  }
+
+  /** Variable-length UTF-8 (`vlen-utf8`): count, then length and bytes of each string. */
+  encodeStrings(values: string[]): Uint8Array {
+    const encoder = new TextEncoder();
+    const encoded = values.map((v) => encoder.encode(v));
+    const out = new Uint8Array(4 + encoded.reduce((n, b) => n + 4 + b.length, 0));
+    const view = new DataView(out.buffer);
+    view.setUint32(0, values.length, true);
+    let at = 4;
+    for (const bytes of encoded) {
+      view.setUint32(at, bytes.length, true);
+      out.set(bytes, at + 4);
+      at += 4 + bytes.length;
+    }
+    this.bytesWritten += out.length;
+    return out;
+  }
+
+  /** CRC-32C (Castagnoli) of bytes. */
+  crc32c(bytes: Uint8Array): number {
+    return this.kernels.crc32cBytes(bytes);
+  }
+
+  free(): void {
+    this.#input?.free();
+    this.#output?.free();
+    this.#input = this.#output = undefined;
+  }
+}
