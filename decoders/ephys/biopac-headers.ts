@@ -147,14 +147,27 @@ export async function readHeaders(window: HeaderWindow): Promise<BiopacHeaders> 
   return { graph, channels, bodyOffset, warnings };
 }
 
+/** Records longer than this are not taken for cut-off ones but for wrong lengths. */
+const RECORD_BYTES = 1 << 20;
+
 async function recordLength(window: HeaderWindow, offset: number, least: number): Promise<number> {
   await window.need(offset, 4, "record length");
-  const length = window.i32(offset);
-  ensure(length >= least && offset + length <= window.size, "the record length is impossible", {
-    ...window.place(offset, "record length"),
+  return checkedLength(window, offset, window.i32(offset), least, "record length");
+}
+
+function checkedLength(
+  window: HeaderWindow,
+  offset: number,
+  length: number,
+  least: number,
+  field: string,
+): number {
+  ensure(length >= least && length <= RECORD_BYTES, "the length of a header is impossible", {
+    ...window.place(offset, field),
     found: length,
-    expected: `${least}..${window.size - offset}`,
+    expected: `${least}..${RECORD_BYTES}`,
   });
+  if (offset + length > window.size) throw window.cut(offset, length, field);
   return length;
 }
 
@@ -272,12 +285,7 @@ async function foreignLength(
 ): Promise<number> {
   await window.need(offset, 4, "foreign data");
   const length = revision >= REVISION_4 ? window.i32(offset) : window.u16(offset);
-  ensure(length >= 0 && offset + length <= window.size, "the foreign data do not fit the file", {
-    ...window.place(offset, "foreign data length"),
-    found: length,
-    expected: `0..${window.size - offset}`,
-  });
-  return length;
+  return checkedLength(window, offset, length, 0, "foreign data");
 }
 
 /** Farthest the sample types are looked for behind the foreign data, bytes. */

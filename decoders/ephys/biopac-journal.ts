@@ -30,7 +30,10 @@ export async function readJournal(
   revision: number,
   markerCount: number,
 ): Promise<JournalSection> {
-  if (start >= window.size) return none(start);
+  if (start >= window.size) {
+    // Versions before 3.7 may have no journal section; later ones write one without text.
+    return none(start, ...(revision < 38 ? [] : ["the file ends before its journal"]));
+  }
   return revision >= REVISION_4
     ? await readModern(window, start, revision)
     : await readOld(window, start, markerCount);

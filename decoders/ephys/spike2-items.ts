@@ -1,0 +1,235 @@
+/** Items of event blocks, batch by batch, as columns. */
+import type { Attributes, StreamBlock } from "../../src/model/dataset.ts";
+import type { DType, NumericArray } from "../../src/model/dtype.ts";
+import type { WasmModule } from "../wasm/instance.ts";
+import { BLOCK_HEAD_BYTES, type BlockList, type ChainContext } from "./spike2-chains.ts";
+import type { Spike2Channel } from "./spike2-header.ts";
+import { decodeText } from "./spike2-text.ts";
+
+/** An event channel ready to be read. */
+export interface EventSource {
+  channel: Spike2Channel;
+  list: BlockList;
+  count: number;
+  columns: ColumnShape[];
+  /** Each block begins with a rise (EventBoth); else undefined. */
+  risesFirst?: (block: number) => boolean;
+}
+
+/** A column before it is known where its values are. */
+export interface ColumnShape {
+  name: string;
+  dtype: DType;
+  innerShape: number[];
+  innerDims?: string[];
+  units?: string;
+  attributes?: Attributes;
+}
+
+/** Bytes of one item of an event channel. */
+export function itemBytes(channel: Spike2Channel): number {
+  switch (channel.kind) {
+    case "EventFall":
+    case "EventRise":
+    case "EventBoth":
+      return 4;
+    case "Marker":
+      return 8;
+    default:
+      return 8 + channel.extraBytes;
+  }
+}
+
+/** Bytes of items decoded together. */
+const BATCH_BYTES = 1 << 20;
+/** Blocks of a batch when they have to be read one by one. */
+const BATCH_BLOCKS = 64;
+
+/** Consecutive blocks of a chain that are read and decoded together. */
+interface Batch {
+  first: number;
+  /** One past the last block. */
+  end: number;
+  items: number;
+}
+
+/**
+ * Yields the columns of a channel's events, one list of stream blocks per batch.
+ * @throws FuseError as the source does
+ */
+export async function* readBatches(
+  context: ChainContext,
+  source: EventSource,
+): AsyncGenerator<StreamBlock[], undefined> {
+  const width = itemBytes(source.channel);
+  const { list } = source;
+  for (let first = 0; first < list.count;) {
+    const batch: Batch = { first, end: first, items: 0 };
+    while (
+      batch.end < list.count && batch.end - first < BATCH_BLOCKS &&
+      (batch.end === first || (batch.items + list.items[batch.end]) * width <= BATCH_BYTES)
+    ) batch.items += list.items[batch.end++];
+    first = batch.end;
+    if (batch.items === 0) continue;
+    const payloads = await readPayloads(context, source, batch, width);
+    yield decode(context, source, batch, payloads);
+  }
+}
+
+/** The items of each block: one read where the blocks lie side by side, else one each. */
+async function readPayloads(
+  context: ChainContext,
+  source: EventSource,
+  batch: Batch,
+  width: number,
+): Promise<Uint8Array[]> {
+  const { list } = source;
+  const options = { signal: context.signal, purpose: "bulk" } as const;
+  const ranges: [number, number][] = [];
+  for (let i = batch.first; i < batch.end; i++) {
+    if (list.items[i] > 0) {
+      ranges.push([list.offset[i] + BLOCK_HEAD_BYTES, list.items[i] * width]);
+    }
+  }
+  const start = Math.min(...ranges.map(([at]) => at));
+  const span = Math.max(...ranges.map(([at, length]) => at + length)) - start;
+  if (span <= 2 * batch.items * width + 65_536) {
+    const bytes = await context.source.read(start, span, options);
+    return ranges.map(([at, length]) => bytes.subarray(at - start, at - start + length));
+  }
+  if (context.source.distance === "remote") {
+    return await Promise.all(
+      ranges.map(([at, length]) => context.source.read(at, length, options)),
+    );
+  }
+  const payloads: Uint8Array[] = [];
+  for (const [at, length] of ranges) payloads.push(await context.source.read(at, length, options));
+  return payloads;
+}
+
+function decode(
+  context: ChainContext,
+  source: EventSource,
+  batch: Batch,
+  payloads: Uint8Array[],
+): StreamBlock[] {
+  const { wasm, header } = context;
+  const { channel } = source;
+  const width = itemBytes(channel);
+  const coded = width >= 8;
+  const extraBytes = coded ? width - 8 : 0;
+  const elementBytes = channel.kind === "WaveMark" ? 2 : channel.kind === "RealMark" ? 4 : 1;
+  const n = batch.items;
+  const input = wasm.alloc(n * width);
+  const times = wasm.alloc(n * 8);
+  const codes = coded ? wasm.alloc(n * 4) : 0;
+  const extra = extraBytes > 0 ? wasm.alloc(n * extraBytes) : 0;
+  try {
+    let at = 0;
+    for (const payload of payloads) {
+      wasm.view(input, n * width).set(payload, at);
+      at += payload.length;
+    }
+    wasm.call("son32_items", [
+      input,
+      n * width,
+      n,
+      (header.littleEndian ? 1 : 0) | (coded ? 2 : 0),
+      extraBytes,
+      elementBytes,
+      header.clock.numerator,
+      header.clock.denominator,
+      times,
+      codes,
+      extra,
+    ], { source: context.source.name });
+    const copy = (ptr: number, bytes: number) => wasm.view(ptr, bytes).slice();
+    const values: Record<string, NumericArray | string[]> = {
+      time: new Float64Array(copy(times, n * 8).buffer),
+    };
+    if (channel.kind === "EventBoth") values.label = edges(source, batch);
+    if (coded) fillMarks(values, copy(codes, n * 4), copy(extra, n * extraBytes), source);
+    if (channel.kind === "TextMark") values.label = texts(wasm, extra, n, extraBytes, context);
+    return source.columns.map(({ name }) => ({ field: name, values: values[name], count: n }));
+  } finally {
+    wasm.free(input, n * width);
+    wasm.free(times, n * 8);
+    if (coded) wasm.free(codes, n * 4);
+    if (extraBytes > 0) wasm.free(extra, n * extraBytes);
+  }
+}
+
+function fillMarks(
+  values: Record<string, NumericArray | string[]>,
+  codes: Uint8Array,
+  extra: Uint8Array<ArrayBuffer>,
+  source: EventSource,
+): void {
+  const n = codes.length / 4;
+  values.code = codes;
+  const first = (i: number) => codes[i * 4];
+  switch (source.channel.kind) {
+    case "Marker":
+      values.label = Array.from({ length: n }, (_, i) => String(first(i)));
+      values.character = Array.from({ length: n }, (_, i) => printable(first(i)));
+      break;
+    case "WaveMark":
+      values.unit = Uint8Array.from({ length: n }, (_, i) => first(i));
+      values.waveform = new Int16Array(whole(extra, n, 2));
+      break;
+    case "RealMark":
+      values.value = new Float32Array(whole(extra, n, 4));
+      break;
+  }
+}
+
+/** The bytes of whole elements only: an odd byte at the end of each item is padding. */
+function whole(extra: Uint8Array<ArrayBuffer>, items: number, elementBytes: number): ArrayBuffer {
+  const width = extra.length / items;
+  const used = width - width % elementBytes;
+  if (used === width) return extra.buffer;
+  const out = new Uint8Array(items * used);
+  for (let i = 0; i < items; i++) {
+    out.set(extra.subarray(i * width, i * width + used), i * used);
+  }
+  return out.buffer;
+}
+
+/** The character of a key as Spike2 records it; "" for codes that are none. */
+function printable(code: number): string {
+  return code >= 0x20 && code < 0x7f ? String.fromCharCode(code) : "";
+}
+
+function edges(source: EventSource, batch: Batch): string[] {
+  const out: string[] = [];
+  for (let block = batch.first; block < batch.end; block++) {
+    const rises = source.risesFirst!(block);
+    for (let i = 0; i < source.list.items[block]; i++) {
+      out.push((i % 2 === 0) === rises ? "rise" : "fall");
+    }
+  }
+  return out;
+}
+
+function texts(
+  wasm: WasmModule,
+  extra: number,
+  count: number,
+  width: number,
+  context: ChainContext,
+): string[] {
+  if (width === 0) return Array.from({ length: count }, () => "");
+  const lengths = wasm.alloc(count * 4);
+  try {
+    wasm.call("son32_text_lengths", [extra, count, width, lengths]);
+    const used = new Uint32Array(wasm.view(lengths, count * 4).slice().buffer);
+    const bytes = wasm.view(extra, count * width);
+    return Array.from(
+      used,
+      (length, i) =>
+        decodeText(bytes.subarray(i * width, i * width + length), context.header.charset),
+    );
+  } finally {
+    wasm.free(lengths, count * 4);
+  }
+}
