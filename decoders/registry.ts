@@ -1,8 +1,10 @@
 /** Every format, one line each. Adding a format adds its line here. */
 import { biopac } from "./ephys/biopac.ts";
+import { spike2 } from "./ephys/spike2.ts";
 import type { FormatDescriptor } from "./format.ts";
 
 /** All formats, in the order ties are shown. */
 export const FORMATS: readonly FormatDescriptor[] = [
   biopac,
+  spike2,
 ];
