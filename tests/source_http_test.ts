@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { FuseError, isFuseError } from "../src/errors.ts";
+import { type FuseError, isFuseError } from "../src/errors.ts";
 import { ForwardSource } from "../src/source/forward.ts";
 import { HttpSource, OPENING_BYTES } from "../src/source/http.ts";
 import { openSource } from "../src/source/open.ts";

@@ -11,7 +11,6 @@ import {
   writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import process from "node:process";
 import { FuseError } from "../errors.ts";
 import { rangeStream } from "./memory.ts";
 import { type ByteSource, type ReadOptions, type SourceSpec, truncated } from "./source.ts";
@@ -134,6 +133,7 @@ export class FileSource implements ByteSource {
 
 /** Temporary folders to remove when the process ends before their sources are closed. */
 const spoolFolders = new Set<string>();
+let watchingEnd = false;
 
 function removeSpool(folder: string): void {
   spoolFolders.delete(folder);
@@ -156,10 +156,12 @@ export async function spoolToFile(
   } = {},
 ): Promise<FileSource> {
   const folder = mkdtempSync(join(options.directory ?? tmpdir(), "sparc-fuse-"));
-  if (spoolFolders.size === 0) {
-    process.once("exit", () => {
+  if (!watchingEnd) {
+    watchingEnd = true;
+    // Fires on a normal end, on Deno.exit and on an uncaught error alike.
+    globalThis.addEventListener("unload", () => {
       for (const left of [...spoolFolders]) removeSpool(left);
-    });
+    }, { once: true });
   }
   spoolFolders.add(folder);
   const path = join(folder, "spool");
