@@ -1,10 +1,15 @@
 /** Every format, one line each. Adding a format adds its line here. */
 import { biopac } from "./ephys/biopac.ts";
+import { intanRhd, intanRhs } from "./ephys/intan.ts";
 import { spike2 } from "./ephys/spike2.ts";
+import { wav } from "./ephys/wav.ts";
 import type { FormatDescriptor } from "./format.ts";
 
 /** All formats, in the order ties are shown. */
 export const FORMATS: readonly FormatDescriptor[] = [
   biopac,
+  intanRhd,
+  intanRhs,
   spike2,
+  wav,
 ];
