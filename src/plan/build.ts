@@ -427,7 +427,13 @@ class FrameGroups {
   #plan(arrays: number[], tables: number[]): void {
     const { builder } = this;
     const { plan } = builder;
-    const frameCount = Math.max(...tables.map((t) => totalFrames(plan.frameTables[t])));
+    // Tails reach past the last whole frame.
+    const frameCount = Math.max(
+      ...tables.map((t) => totalFrames(plan.frameTables[t])),
+      ...arrays.map((index) =>
+        Math.ceil((plan.arrays[index].shape.at(-1) ?? 0) / this.#layouts(index)[0].samplesPerFrame)
+      ),
+    );
     const frameBytes = tables.reduce((n, t) => n + plan.frameTables[t].frameBytes, 0);
     const sizes = arrays.map((index) => {
       const array = plan.arrays[index];
