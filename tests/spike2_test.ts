@@ -462,6 +462,12 @@ Deno.test("spike2: chains that contradict the format are refused with their plac
       return true;
     });
   }
+  const son64 = new Uint8Array(1024);
+  son64.set(new TextEncoder().encode("S64pl"));
+  await assert.rejects(
+    open(son64),
+    (error) => isFuseError(error, "Unsupported") && /64-bit SON/.test(error.message),
+  );
   const whole = buildSon(chain()).bytes;
   for (const length of [0, 100, 600, whole.length - 600]) {
     await assert.rejects(open(whole.slice(0, length)), (error) => isFuseError(error));

@@ -2,7 +2,7 @@
 import { FuseError, toFuseError } from "../../src/errors.ts";
 import { type Dataset, emptyDataset, type Json } from "../../src/model/dataset.ts";
 import type { ByteSource } from "../../src/source/source.ts";
-import type { OpenOptions, Reader } from "../format.ts";
+import { hasText, type OpenOptions, type Reader } from "../format.ts";
 import { loadWasm } from "../wasm/instance.ts";
 import { type ChainContext, walkChains } from "./spike2-chains.ts";
 import { readEvents, streamEvents } from "./spike2-events.ts";
@@ -36,6 +36,15 @@ async function openFile(source: ByteSource, options: OpenOptions): Promise<Datas
       offset: bytes.length,
       found: `${bytes.length} bytes`,
       expected: `${HEAD_BYTES} bytes`,
+    });
+  }
+  if (hasText(bytes, 0, "S64")) {
+    throw new FuseError("Unsupported", "is a 64-bit SON file whatever its extension says", {
+      source: source.name,
+      offset: 0,
+      found: "S64",
+      expected: "a system id from 1 to 9",
+      remedy: "Read it as Spike2 .smrx",
     });
   }
   const header = parseHeader(bytes, source.name);
