@@ -1,5 +1,6 @@
 /** Every format, one line each. Adding a format adds its line here. */
 import { biopac } from "./ephys/biopac.ts";
+import { blackrock } from "./ephys/blackrock.ts";
 import { intanRhd, intanRhs } from "./ephys/intan.ts";
 import { spike2 } from "./ephys/spike2.ts";
 import { wav } from "./ephys/wav.ts";
@@ -8,6 +9,7 @@ import type { FormatDescriptor } from "./format.ts";
 /** All formats, in the order ties are shown. */
 export const FORMATS: readonly FormatDescriptor[] = [
   biopac,
+  blackrock,
   intanRhd,
   intanRhs,
   spike2,
