@@ -180,7 +180,8 @@ fn clear_rest(p: &Params, out: &mut [u8]) {
 
 /// Samples of odd widths, unequal widths, or numbers without a machine type.
 fn store_packed(p: &Params, rows: &[u8], out: &mut [u8]) -> Result<usize> {
-    if p.predictor > 2 {
+    let planes = p.predictor == 3 && p.format == 3 && p.bits == 24;
+    if p.predictor > 2 && !planes {
         return Err(Error::unsupported(format!(
             "predictor {} with {} bits per sample",
             p.predictor, p.bits
@@ -199,8 +200,16 @@ fn store_packed(p: &Params, rows: &[u8], out: &mut [u8]) -> Result<usize> {
     let count = p.width * p.samples;
     let mut values = vec![0u64; count * parts];
     let (plane, line) = (p.width * p.rows * p.out_width, p.width * p.out_width);
+    let mut scratch = vec![0u8; if planes { 2 * row_bytes } else { 0 }];
     for (y, row) in rows.chunks_exact(row_bytes).enumerate() {
-        read_row(p, row, bits, &mut values);
+        if planes {
+            let (sums, floats) = scratch.split_at_mut(row_bytes);
+            sums.copy_from_slice(row);
+            predictor::float(sums, p.samples, 3, floats);
+            read_words(floats, 3, &mut values);
+        } else {
+            read_row(p, row, bits, &mut values);
+        }
         if p.predictor == 2 {
             predictor::sum(&mut values, p.samples * parts);
         }
@@ -214,21 +223,27 @@ fn store_packed(p: &Params, rows: &[u8], out: &mut [u8]) -> Result<usize> {
     p.out_bytes()
 }
 
+/// Integers of odd widths are one stream of bits, most significant first, in either byte order; floats
+/// and complex numbers of whole bytes follow the file's byte order.
 fn read_row(p: &Params, row: &[u8], bits: u32, values: &mut [u64]) {
     if !p.sample_bits.is_empty() {
         let mut reader = unpack::Bits::new(row);
         for (i, value) in values.iter_mut().enumerate() {
             *value = reader.take(p.sample_bits[i % p.samples]);
         }
-    } else if !p.big_endian && bits > 8 && bits.is_multiple_of(8) {
-        let width = bits as usize / 8;
-        for (value, bytes) in values.iter_mut().zip(row.chunks_exact(width)) {
-            let mut word = [0u8; 8];
-            word[..width].copy_from_slice(bytes);
-            *value = u64::from_le_bytes(word);
-        }
+    } else if !p.big_endian && matches!(p.format, 3 | 5) && bits.is_multiple_of(8) {
+        read_words(row, bits as usize / 8, values);
     } else {
         unpack::row(row, bits, values);
+    }
+}
+
+/// Little-endian words of `width` bytes.
+fn read_words(row: &[u8], width: usize, values: &mut [u64]) {
+    for (value, bytes) in values.iter_mut().zip(row.chunks_exact(width)) {
+        let mut word = [0u8; 8];
+        word[..width].copy_from_slice(bytes);
+        *value = u64::from_le_bytes(word);
     }
 }
 

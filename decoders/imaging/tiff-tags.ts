@@ -1,0 +1,118 @@
+/** Names of TIFF tags: the ones the reader acts on, and the ones it only passes on. */
+
+/** Tags the reader acts on. */
+export const Tag = {
+  NewSubfileType: 254,
+  SubfileType: 255,
+  ImageWidth: 256,
+  ImageLength: 257,
+  BitsPerSample: 258,
+  Compression: 259,
+  Photometric: 262,
+  FillOrder: 266,
+  ImageDescription: 270,
+  StripOffsets: 273,
+  Orientation: 274,
+  SamplesPerPixel: 277,
+  RowsPerStrip: 278,
+  StripByteCounts: 279,
+  XResolution: 282,
+  YResolution: 283,
+  PlanarConfiguration: 284,
+  XPosition: 286,
+  YPosition: 287,
+  T4Options: 292,
+  T6Options: 293,
+  ResolutionUnit: 296,
+  Software: 305,
+  DateTime: 306,
+  Predictor: 317,
+  ColorMap: 320,
+  TileWidth: 322,
+  TileLength: 323,
+  TileOffsets: 324,
+  TileByteCounts: 325,
+  SubIFDs: 330,
+  ExtraSamples: 338,
+  SampleFormat: 339,
+  JPEGTables: 347,
+  JPEGProc: 512,
+  JPEGInterchangeFormat: 513,
+  JPEGInterchangeFormatLength: 514,
+  JPEGRestartInterval: 515,
+  JPEGQTables: 519,
+  JPEGDCTables: 520,
+  JPEGACTables: 521,
+  YCbCrCoefficients: 529,
+  YCbCrSubSampling: 530,
+  ReferenceBlackWhite: 532,
+  ImageDepth: 32997,
+  TileDepth: 32998,
+  UIC2: 33629,
+  IJMetadataByteCounts: 50838,
+  IJMetadata: 50839,
+  LercParameters: 50674,
+  GdalNoData: 42113,
+} as const;
+
+/** Names of tags that are kept as attributes, beside those of {@link Tag}. */
+const OTHERS: Record<number, string> = {
+  263: "Threshholding",
+  269: "DocumentName",
+  271: "Make",
+  272: "Model",
+  280: "MinSampleValue",
+  281: "MaxSampleValue",
+  285: "PageName",
+  290: "GrayResponseUnit",
+  291: "GrayResponseCurve",
+  297: "PageNumber",
+  301: "TransferFunction",
+  315: "Artist",
+  316: "HostComputer",
+  318: "WhitePoint",
+  319: "PrimaryChromaticities",
+  321: "HalftoneHints",
+  332: "InkSet",
+  333: "InkNames",
+  334: "NumberOfInks",
+  336: "DotRange",
+  337: "TargetPrinter",
+  340: "SMinSampleValue",
+  341: "SMaxSampleValue",
+  531: "YCbCrPositioning",
+  700: "XMP",
+  33432: "Copyright",
+  33550: "ModelPixelScaleTag",
+  33628: "UIC1tag",
+  33723: "IPTC",
+  33922: "ModelTiepointTag",
+  34264: "ModelTransformationTag",
+  34377: "Photoshop",
+  34412: "CZ_LSMINFO",
+  34665: "ExifIFD",
+  34675: "ICCProfile",
+  34735: "GeoKeyDirectoryTag",
+  34736: "GeoDoubleParamsTag",
+  34737: "GeoAsciiParamsTag",
+  37724: "ImageSourceData",
+  42112: "GDAL_METADATA",
+  51123: "MicroManagerMetadata",
+};
+
+const NAMES: Map<number, string> = new Map([
+  ...Object.entries(OTHERS).map(([tag, name]) => [Number(tag), name] as const),
+  ...Object.entries(Tag).map(([name, tag]) => [tag as number, name] as const),
+  [42113, "GDAL_NODATA"],
+  [33629, "UIC2tag"],
+]);
+
+/** The name of a tag, or `Tag<number>`. */
+export function tagName(tag: number): string {
+  return NAMES.get(tag) ?? `Tag${tag}`;
+}
+
+/** True for tags with a name of their own. */
+export function isNamed(tag: number): boolean {
+  return NAMES.has(tag);
+}
