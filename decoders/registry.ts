@@ -5,6 +5,7 @@ import { intanRhd, intanRhs } from "./ephys/intan.ts";
 import { spike2 } from "./ephys/spike2.ts";
 import { wav } from "./ephys/wav.ts";
 import type { FormatDescriptor } from "./format.ts";
+import { tiff } from "./imaging/tiff.ts";
 
 /** All formats, in the order ties are shown. */
 export const FORMATS: readonly FormatDescriptor[] = [
@@ -13,5 +14,6 @@ export const FORMATS: readonly FormatDescriptor[] = [
   intanRhd,
   intanRhs,
   spike2,
+  tiff,
   wav,
 ];
