@@ -36,12 +36,17 @@ export function s3Client(access: S3Options): Promise<S3Client> {
 }
 
 async function makeClient(access: S3Options): Promise<S3Client> {
-  const { S3Client } = await import("@aws-sdk/client-s3");
+  const [{ S3Client }, { FetchHttpHandler }] = await Promise.all([
+    import("@aws-sdk/client-s3"),
+    import("@smithy/fetch-http-handler"),
+  ]);
   return new S3Client({
     region: access.region ?? "us-east-1",
     endpoint: access.endpoint,
     forcePathStyle: access.endpoint !== undefined,
     followRegionRedirects: true,
+    // The SDK's own handler under Node's API moves bytes at a third of the speed of fetch.
+    requestHandler: new FetchHttpHandler(),
     // Repetition is ours, so that attempts are counted and cut bodies resumed.
     maxAttempts: 1,
     responseChecksumValidation: "WHEN_REQUIRED",
