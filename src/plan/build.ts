@@ -309,7 +309,7 @@ function planEvents(builder: PlanBuilder, dataset: Dataset): void {
   const names = new UniqueNames();
   const add = (table: EventTable) => {
     const name = names.take(table.name, "events");
-    builder.group(`events/${name}`, { ...table.attributes, name: table.name });
+    builder.group(`events/${name}`, eventAttributes(table.name, table.attributes));
     for (const column of table.columns) {
       builder.rows(
         `events/${name}/${column.name}`,
@@ -326,7 +326,10 @@ function planEvents(builder: PlanBuilder, dataset: Dataset): void {
     const words = builder.plan.arrays.findIndex((a) => a.path === digital.array);
     for (const line of digital.lines) {
       const name = names.take(line.name, `bit_${line.bit}`);
-      builder.group(`events/${name}`, { ...line.attributes, name: line.name, bit: line.bit });
+      builder.group(`events/${name}`, {
+        ...eventAttributes(line.name, line.attributes),
+        bit: line.bit,
+      });
       for (const field of ["time", "label"] as const) {
         builder.rows(
           `events/${name}/${field}`,
@@ -339,6 +342,11 @@ function planEvents(builder: PlanBuilder, dataset: Dataset): void {
       }
     }
   });
+}
+
+/** `coordinates` keeps xarray's datatree from showing the signals' time axis in place of the events' own. */
+function eventAttributes(name: string, own: Attributes = {}): Attributes {
+  return { ...own, name, coordinates: "time" };
 }
 
 function originOf(layout: Layout): ArrayOrigin {

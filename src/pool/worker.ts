@@ -1,5 +1,6 @@
 /** The worker's side of the pool: reads, decodes, encodes and writes whole tasks. */
 /// <reference lib="webworker" />
+import "../platform/node.ts";
 import { toFuseError } from "../errors.ts";
 import { openTarget } from "../sinks/targets/open.ts";
 import { openSpec } from "../source/open.ts";

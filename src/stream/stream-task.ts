@@ -40,6 +40,7 @@ export async function runStreamTask(
         feed.growing.append(calibrated(block, feed));
       }
     }
+    result.bytesRead += plan.input.size ?? 0;
     for (const { growing, index } of [...feeds.values()].flat()) {
       const final = growing.finish();
       checkLength(plan, index, final.shape);
