@@ -36,6 +36,8 @@ export interface HttpOptions {
   renewUrl?: () => Promise<string>;
   /** The same as plain data, for workers. */
   renewal?: UrlRenewal;
+  /** How to open other files of the set; by the URL's folder when absent. */
+  openSibling?: (relativePath: string) => Promise<ByteSource | null>;
   windowBytes?: number;
 }
 
@@ -389,7 +391,8 @@ async function httpSibling(
   relativePath: string,
   options: HttpOptions,
 ): Promise<ByteSource | null> {
-  const { headers, retry, fetch, windowBytes } = options;
+  const { headers, retry, fetch, windowBytes, openSibling } = options;
+  if (openSibling) return await openSibling(relativePath);
   try {
     return await HttpSource.open(resolveSibling(url, relativePath), {
       headers,

@@ -6,7 +6,7 @@ import { type CoalesceBudget, CoalescedSource } from "./coalesce.ts";
 import { HttpSource } from "./http.ts";
 import { MemorySource } from "./memory.ts";
 import type { RetryPolicy } from "./retry.ts";
-import type { ByteSource, S3Options, SourceSpec, UrlRenewal } from "./source.ts";
+import type { ByteSource, S3Options, SourceSpec } from "./source.ts";
 
 /** What {@link openSource} opens. */
 export type SourceInput = string | URL | Blob | SourceSpec | ByteSource;
@@ -65,7 +65,8 @@ export async function openSpec(
       return (await import("./file.ts")).FileSource.open(spec.path, { name: spec.name });
     case "http": {
       const { url, headers, size, name, tag, renewal } = spec;
-      const renewUrl = renewal && (() => renew(renewal, options));
+      const signed = renewal && (await import("../sparc/signed-urls.ts"));
+      const client = { signal, fetch, retry };
       return wrapRemote(
         await HttpSource.open(url, {
           headers,
@@ -73,7 +74,8 @@ export async function openSpec(
           name,
           tag,
           renewal,
-          renewUrl,
+          renewUrl: signed && (() => signed.freshUrl(renewal, client)),
+          openSibling: signed && ((path) => signed.openSignedSibling(renewal, path, options)),
           signal,
           retry,
           fetch,
@@ -163,9 +165,4 @@ export function parseS3(
 
 function badInput(input: string, statement: string): FuseError {
   return new FuseError("Usage", statement, { source: input });
-}
-
-async function renew(renewal: UrlRenewal, options: SourceOptions): Promise<string> {
-  const { freshUrl } = await import("../sparc/signed-urls.ts");
-  return await freshUrl(renewal, { signal: options.signal, fetch: options.fetch });
 }

@@ -10,7 +10,7 @@ import {
   type RetryPolicy,
   TransientFailure,
 } from "./retry.ts";
-import { cleanKeySegment } from "../sparc/keys.ts";
+import { cleanKeyPath } from "../sparc/keys.ts";
 import { s3Access } from "./s3-access.ts";
 import type { ByteSource, ReadOptions, S3Options, SourceSpec, SourceStats } from "./source.ts";
 import { baseName, joinKey } from "./urls.ts";
@@ -209,11 +209,8 @@ export class S3Source extends RangeSource {
   /** Looks for the key as the path says it, then as publishing cleans names. */
   async sibling(relativePath: string): Promise<ByteSource | null> {
     const { bucket, key, s3 } = this.transport.spec;
-    const cleaned = relativePath.split(/[\\/]/).map((part) =>
-      part === ".." || part === "." ? part : cleanKeySegment(part)
-    ).join("/");
     const name = relativePath.split(/[\\/]/).pop();
-    for (const path of new Set([relativePath, cleaned])) {
+    for (const path of new Set([relativePath, cleanKeyPath(relativePath)])) {
       const place = joinKey(key, path);
       if (place === undefined) return null;
       try {

@@ -7,7 +7,7 @@
  */
 import { FuseError, isFuseError } from "../errors.ts";
 import { baseName } from "../source/urls.ts";
-import { type DiscoverClient, type DiscoverDataset } from "./discover.ts";
+import type { DiscoverClient, DiscoverDataset } from "./discover.ts";
 import { type PathPattern, pathPattern } from "./path-filter.ts";
 
 /** One published file. */

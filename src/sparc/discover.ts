@@ -56,12 +56,13 @@ export interface SignedFile {
 /** A client of one Discover service. */
 export class DiscoverClient {
   readonly baseUrl: string;
-  readonly #options: DiscoverOptions;
+  /** The settings it was made with, for clients of the same kind. */
+  readonly options: DiscoverOptions;
   readonly #policy: RetryPolicy;
 
   constructor(options: DiscoverOptions = {}) {
     this.baseUrl = (options.baseUrl ?? DISCOVER_URL).replace(/\/+$/, "");
-    this.#options = options;
+    this.options = options;
     this.#policy = { ...DEFAULT_RETRY, ...options.retry };
   }
 
@@ -97,7 +98,7 @@ export class DiscoverClient {
   async *manifest(id: number, version: number): AsyncGenerator<ManifestFile> {
     const path = `/datasets/${id}/versions/${version}/metadata`;
     const source = this.baseUrl + path;
-    const { signal } = this.#options;
+    const { signal } = this.options;
     // A manifest cut in the middle is asked for again, and what was given out already is skipped.
     let given = 0;
     for (let failures = 1;; failures++) {
@@ -139,7 +140,7 @@ export class DiscoverClient {
 
   /** The entries of one folder (key or name path without a leading slash; "" is the root), all pages. */
   async *browse(id: number, version: number, folder = ""): AsyncGenerator<BrowseNode> {
-    const limit = this.#options.pageSize ?? 500;
+    const limit = this.options.pageSize ?? 500;
     let offset = 0;
     for (;;) {
       const query = new URLSearchParams({ limit: String(limit), offset: String(offset) });
@@ -204,7 +205,7 @@ export class DiscoverClient {
       },
       this.#policy,
       { source },
-      { signal: this.#options.signal },
+      { signal: this.options.signal },
     );
   }
 
@@ -213,15 +214,15 @@ export class DiscoverClient {
       () => this.#send(path, request),
       this.#policy,
       { source: this.baseUrl + path },
-      { signal: this.#options.signal },
+      { signal: this.options.signal },
     );
   }
 
   async #send(path: string, request: { what: string; body?: unknown }): Promise<Response> {
-    const { signal } = this.#options;
+    const { signal } = this.options;
     const source = this.baseUrl + path;
     checkAborted(signal, { source });
-    const send = this.#options.fetch ?? fetch;
+    const send = this.options.fetch ?? fetch;
     const response = await send(source, {
       method: request.body === undefined ? "GET" : "POST",
       headers: {

@@ -13,3 +13,10 @@ export function cleanKeySegment(name: string): string {
   if (name === "..") return "%2E%2E";
   return [...name.replace(/[^\p{L}\p{N}()*_\-'.!]/gu, "_")].slice(0, SEGMENT_CHARACTERS).join("");
 }
+
+/** The key of a relative path of names; "." and ".." keep their meaning. */
+export function cleanKeyPath(path: string): string {
+  return path.split(/[\\/]/)
+    .map((part) => part === ".." || part === "." ? part : cleanKeySegment(part))
+    .join("/");
+}

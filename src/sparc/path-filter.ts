@@ -1,4 +1,5 @@
 /** Which files of a tree are meant: exact paths, folders and globs. */
+import { FuseError } from "../errors.ts";
 
 /** One pattern a user wrote, ready to match. */
 export interface PathPattern {
@@ -12,7 +13,9 @@ export interface PathPattern {
  * A pattern from its text. Without `*`, `?`, `[` or `{` it means that file, or everything in that
  * folder; with them it is a glob: `*` and `?` stay within a segment, `**` crosses them, `[a-c]`,
  * `[!a-c]` and `{x,y}` as in a shell. A glob without a slash matches file names at any depth, and a
- * glob that matches a folder means everything in it.
+ * glob that matches a folder means everything in it. A name that holds such characters also matches
+ * itself.
+ * @throws FuseError `Usage` for a glob that makes no sense ("[z-a]").
  */
 export function pathPattern(text: string): PathPattern {
   const clean = text.replaceAll("\\", "/").replace(/^(?:\.?\/)+/, "").replace(/\/+$/, "");
@@ -22,8 +25,13 @@ export function pathPattern(text: string): PathPattern {
   }
   const body = globSource(clean);
   const anywhere = clean.includes("/") ? "" : "(?:.*/)?";
-  const expression = new RegExp(`^${anywhere}${body}(?:/.*)?$`, "su");
-  return { text, matches: (path) => expression.test(path) };
+  let expression: RegExp;
+  try {
+    expression = new RegExp(`^${anywhere}${body}(?:/.*)?$`, "su");
+  } catch (cause) {
+    throw new FuseError("Usage", "not a pattern of file names", { found: text, cause });
+  }
+  return { text, matches: (path) => path === clean || expression.test(path) };
 }
 
 /** Regular expression source of a glob. */

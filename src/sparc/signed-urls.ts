@@ -1,7 +1,10 @@
 /** Signed URLs of published files: an hour of access to buckets that are not open to everyone. */
-import { FuseError } from "../errors.ts";
-import type { UrlRenewal } from "../source/source.ts";
+import { FuseError, isFuseError } from "../errors.ts";
+import { openSpec, type SourceOptions } from "../source/open.ts";
+import type { ByteSource, UrlRenewal } from "../source/source.ts";
+import { joinKey } from "../source/urls.ts";
 import { DiscoverClient, type DiscoverOptions } from "./discover.ts";
+import { cleanKeyPath } from "./keys.ts";
 
 /**
  * Asks for a fresh signed URL of one published file.
@@ -22,4 +25,26 @@ export async function freshUrl(
     });
   }
   return file.url;
+}
+
+/** Opens a file of the same set by its path relative to a signed file; null when there is none. */
+export async function openSignedSibling(
+  renewal: UrlRenewal,
+  relativePath: string,
+  options: SourceOptions = {},
+): Promise<ByteSource | null> {
+  const name = relativePath.split(/[\\/]/).pop();
+  const { signal, retry, fetch } = options;
+  for (const path of new Set([relativePath, cleanKeyPath(relativePath)])) {
+    const keyPath = joinKey(renewal.keyPath, path);
+    if (keyPath === undefined) return null;
+    const other = { ...renewal, keyPath };
+    try {
+      const url = await freshUrl(other, { signal, retry, fetch });
+      return await openSpec({ kind: "http", url, name, renewal: other }, options);
+    } catch (error) {
+      if (!isFuseError(error, "Usage", "Network")) throw error;
+    }
+  }
+  return null;
 }
