@@ -118,7 +118,8 @@ export function imageChunking(
   const rank = shape.length;
   const edge = (axis: number) => {
     const own = sourceChunk[axis];
-    const tiled = own >= 128 && own <= 2048 && own < shape[axis] && sourceChunk[rank - 1] <= 2048;
+    // Multiples of 16, so that chunk borders stay whole pixels in the halved levels.
+    const tiled = own >= 128 && own <= 2048 && own % 16 === 0 && sourceChunk[rank - 1] <= 2048;
     return Math.min(tiled ? own : TILE, shape[axis]);
   };
   const chunks = shape.map((_, i) => (i < rank - 2 ? 1 : edge(i)));
