@@ -70,6 +70,23 @@ async function checkRecording(
   return found;
 }
 
+/** Levels of lines must be the bits of their words, in the order of the lines. */
+async function checkLevels(
+  dataset: Dataset,
+  spec: IntanSpec,
+  kind: "digital_in" | "digital_out",
+): Promise<void> {
+  const bits = kind === "digital_in" ? spec.digitalIn! : spec.digitalOut!;
+  const levels = recording(dataset, kind);
+  assert.equal(levels.channels.length, bits.length);
+  assert.equal(levels.rawType, "uint16");
+  for (let c = 0; c < bits.length; c++) {
+    const samples = await channelSamples(dataset, levels, c);
+    assert.equal(samples.length, levels.sampleCount);
+    samples.forEach((v, k) => assert.equal(v, (storedWord(spec, kind, 0, k) >> bits[c]) & 1));
+  }
+}
+
 async function words(dataset: Dataset, path: string): Promise<number[]> {
   const array = dataset.arrays.find((a) => a.path === path);
   assert.ok(array, `no array ${path} in ${dataset.arrays.map((a) => a.path)}`);
@@ -171,6 +188,7 @@ Deno.test("a full RHD file gives every stream its samples, scale, rate and names
   for (const path of ["digital_in", "digital_out"] as const) {
     const expected = Array.from({ length: total }, (_, k) => storedWord(RHD3, path, 0, k));
     assert.deepEqual(await words(dataset, `${path}/words`), expected);
+    await checkLevels(dataset, RHD3, path);
   }
   assert.deepEqual(
     dataset.digital.flatMap((d) => d.lines.map((l) => [d.array, l.bit, l.name])),
@@ -328,13 +346,17 @@ Deno.test("split layouts: the same samples as the traditional one, slow signals 
       await checkTimestamps(dataset, spec);
       for (const path of ["digital_in", "digital_out"] as const) {
         const bits = path === "digital_in" ? spec.digitalIn! : spec.digitalOut!;
+        await checkLevels(dataset, spec, path);
         for (const bit of bits) {
           const line = `DIGITAL-${path === "digital_in" ? "IN" : "OUT"}-${
             String(bit + 1).padStart(2, "0")
           }`;
           const lines = dataset.digital.find((d) => d.lines.some((l) => l.name === line))!;
           const { bit: shift } = lines.lines.find((l) => l.name === line)!;
-          assert.equal(lines.array, "digitalin.dat" in files ? `${path}/words` : `${path}/${line}`);
+          assert.equal(
+            lines.array,
+            "digitalin.dat" in files ? `${path}/words` : `${path}/words/${line}`,
+          );
           const levels = (await words(dataset, lines.array)).map((w) => (w >> shift) & 1);
           assert.deepEqual(
             levels,
@@ -503,12 +525,12 @@ Deno.test("a header without amplifier channels still gives the others", async ()
     digitalIn: [3],
   };
   const dataset = await open("x.rhd", traditionalFile(spec));
-  assert.deepEqual(dataset.recordings.map((r) => r.name), ["analog_in"]);
+  assert.deepEqual(dataset.recordings.map((r) => r.name), ["analog_in", "digital_in"]);
   const analog = await checkRecording(dataset, spec, "analog_in");
   assert.equal(analog.samplingFrequency, Math.fround(3333.333));
   const lines: IntanSpec = { ...spec, analogIn: 0 };
   const digital = await open("x.rhd", traditionalFile(lines));
-  assert.deepEqual(digital.recordings, []);
+  await checkLevels(digital, lines, "digital_in");
   assert.equal(digital.digital[0].lines[0].bit, 3);
 });
 

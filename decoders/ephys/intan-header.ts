@@ -292,6 +292,7 @@ function parseGroups(
 function parseChannel(c: Cursor, group: IntanGroup, rhs: boolean): IntanChannel {
   const nativeName = c.text("native channel name");
   const customName = c.text("custom channel name");
+  const orderOffset = c.at;
   const nativeOrder = c.int16("native order"), customOrder = c.int16("custom order");
   const offset = c.at;
   const type = c.int16("signal type");
@@ -312,6 +313,15 @@ function parseChannel(c: Cursor, group: IntanGroup, rhs: boolean): IntanChannel 
       offset,
       field: nativeName,
       found: type,
+    });
+  }
+  const digital = kind === "digital_in" || kind === "digital_out";
+  if (digital && enabled && (nativeOrder < 0 || nativeOrder > 15)) {
+    throw c.bad("impossible number of a digital line", {
+      offset: orderOffset,
+      field: nativeName,
+      found: nativeOrder,
+      expected: "0 to 15",
     });
   }
   return {

@@ -201,6 +201,11 @@ export function digitalLines(
   };
 }
 
+/** Channels of digital lines: levels 0 and 1, without a unit. */
+export function levelChannels(channels: IntanChannel[]): Channel[] {
+  return scaledChannels(channels, { units: "", gain: 1, offset: 0 });
+}
+
 /** The three flags of a channel's stimulation words. */
 export function stimulationLines(
   array: string,

@@ -134,7 +134,7 @@ export function rowLayout(
   table: number,
   stored: FrameLayout["stored"],
   channelOffsets: number[],
-  decode: Pick<FrameLayout, "signMagnitude"> = {},
+  decode: Pick<FrameLayout, "signMagnitude" | "bit"> = {},
 ): FrameLayout {
   return {
     kind: "frames",

@@ -26,6 +26,7 @@ import {
   AUXILIARY,
   DC_AMPLIFIER,
   digitalLines,
+  levelChannels,
   metadataOf,
   nameStamp,
   recordingOf,
@@ -224,6 +225,18 @@ function addBlocks(dataset: Dataset, header: IntanHeader, map: BlockMap, times: 
   };
   for (const { name, channels, offset } of map.digital) {
     const path = words(`${name}/words`, offset, {}, "uint16");
+    dataset.recordings.push(recordingOf({
+      name,
+      rawType: "uint16",
+      samplingFrequency: rate,
+      sampleCount: count,
+      segments,
+      parts: channels.map((c, i) => ({
+        firstChannel: i,
+        channelCount: 1,
+        layout: { ...layout("uint16", n, [offset]), bit: c.nativeOrder },
+      })),
+    }, levelChannels(channels)));
     dataset.digital.push(digitalLines(path, channels, rate, segments));
   }
   if (map.stimulation !== undefined) {

@@ -46,6 +46,8 @@ export interface FrameLayout {
    * (1 is negative), other bits meaning other things: they become int16 (Intan stimulation words).
    */
   signMagnitude?: { magnitudeBits: number; signBit: number };
+  /** One bit of each unsigned word, as 0 or 1 in the stored type: the level of a digital line. */
+  bit?: number;
   samplesPerFrame: number;
   channelOffsets: number[];
   sampleStride: number;

@@ -15,6 +15,10 @@ function sample(view: DataView, at: number, l: FrameLayout): number | bigint {
     const magnitude = word & ((1 << l.signMagnitude.magnitudeBits) - 1);
     return (word >> l.signMagnitude.signBit) & 1 ? 0 - magnitude : magnitude;
   }
+  if (l.bit !== undefined) {
+    const word = l.stored === "uint8" ? view.getUint8(at) : view.getUint16(at, le);
+    return (word >> l.bit) & 1;
+  }
   switch (l.stored) {
     case "uint8":
       return l.flipSign ? view.getUint8(at) - 128 : view.getUint8(at);
