@@ -117,6 +117,11 @@ fn encode_blocks(
     let n = src.len().div_ceil(block);
     let mut out = HEADER + 4 * n;
     work.block.resize(block.max(work.block.len()), 0);
+    // Wide elements are mostly times and other float64 columns, whose planes repeat from afar.
+    let search = lz4::Search {
+        acceleration: settings.acceleration,
+        long: size >= 8,
+    };
     for (i, raw) in src.chunks(block).enumerate() {
         let filtered = &mut work.block[..raw.len()];
         let data: &[u8] = match filter {
@@ -134,12 +139,8 @@ fn encode_blocks(
         // A stored length equal to the block's means a plain copy, so a compressed one must be less.
         let room = dst.get_mut(body..)?;
         let most = room.len().min(data.len() - 1);
-        let length = match lz4::encode(
-            data,
-            &mut room[..most],
-            &mut work.table,
-            settings.acceleration,
-        ) {
+        let packed = lz4::encode(data, &mut room[..most], &mut work.table, search);
+        let length = match packed {
             Some(length) => length,
             None => {
                 room.get_mut(..data.len())?.copy_from_slice(data);
@@ -350,7 +351,6 @@ pub unsafe extern "C" fn blosc_encode(
         1 => Filter::Shuffle,
         _ => Filter::BitShuffle,
     };
-    let acceleration = acceleration.clamp(1, 64);
     let settings = Settings {
         type_size,
         filter,

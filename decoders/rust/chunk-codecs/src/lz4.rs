@@ -1,8 +1,9 @@
 //! The LZ4 block format (lz4_Block_format.md): a greedy encoder made for speed.
 //!
 //! A block is a row of sequences: literals, then a match (a distance back and a length). The last
-//! sequence has literals only. The encoder looks four bytes up in a table of their last places, and
-//! the longer nothing matches the larger steps it takes, so noise costs little.
+//! sequence has literals only. The encoder looks the next bytes up in a table of their last places;
+//! the longer nothing matches, the larger steps it takes, so noise costs little. Looking five bytes up
+//! rather than four gives fewer and longer matches in bit planes: faster both ways, and no larger.
 
 use crate::simd::{equal8, load, store};
 
@@ -17,7 +18,7 @@ const SKIP_TRIGGER: u32 = 6;
 /// Bytes that copies may write past what they should.
 const SLACK: usize = 32;
 
-const HASH_BITS: u32 = 13;
+const HASH_BITS: u32 = 12;
 const HASHES: usize = 1 << HASH_BITS;
 
 /// The last place of every hash, kept between blocks to save allocation.
@@ -64,19 +65,35 @@ impl Place for u32 {
     }
 }
 
-/// Compresses `src` into `dst`; `None` when it does not fit. `acceleration` from 1 up.
-pub fn encode(src: &[u8], dst: &mut [u8], table: &mut Table, acceleration: usize) -> Option<usize> {
+/// How matches are looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Search {
+    /// 1 and up: the step width to begin with.
+    pub acceleration: usize,
+    /// Look eight bytes up instead of five, for data with long repeats far apart.
+    pub long: bool,
+}
+
+/// Compresses `src` into `dst`; `None` when it does not fit.
+pub fn encode(src: &[u8], dst: &mut [u8], table: &mut Table, search: Search) -> Option<usize> {
     if src.len() >= u32::MAX as usize {
         return None;
     }
+    let steps = search.acceleration.clamp(1, 1 << 16);
     // SAFETY: `run` reads inside `src` and writes inside `dst`; the table has an entry per hash.
     unsafe {
         if src.len() <= 1 << 16 {
             table.near.fill(0);
-            run(src, dst, &mut table.near, acceleration)
+            match search.long {
+                false => run::<u16, 5>(src, dst, &mut table.near, steps),
+                true => run::<u16, 8>(src, dst, &mut table.near, steps),
+            }
         } else {
             table.far.fill(0);
-            run(src, dst, &mut table.far, acceleration)
+            match search.long {
+                false => run::<u32, 5>(src, dst, &mut table.far, steps),
+                true => run::<u32, 8>(src, dst, &mut table.far, steps),
+            }
         }
     }
 }
@@ -86,13 +103,15 @@ unsafe fn word(at: *const u8) -> u32 {
     at.cast::<u32>().read_unaligned()
 }
 
+/// The hash of the `BYTES` bytes at `at`, of which eight must be readable.
 #[inline(always)]
-fn hash(word: u32) -> usize {
-    (word.wrapping_mul(2_654_435_761) >> (32 - HASH_BITS)) as usize
+unsafe fn hash<const BYTES: u32>(at: *const u8) -> usize {
+    let bytes = at.cast::<u64>().read_unaligned() << (64 - 8 * BYTES);
+    (bytes.wrapping_mul(0x9e37_79b1_85eb_ca87) >> (64 - HASH_BITS)) as usize
 }
 
 #[inline(always)]
-unsafe fn run<P: Place>(
+unsafe fn run<P: Place, const BYTES: u32>(
     src: &[u8],
     dst: &mut [u8],
     table: &mut [P; HASHES],
@@ -109,7 +128,7 @@ unsafe fn run<P: Place>(
         let limit = n - MATCH_LIMIT;
         let match_end = n - LAST_LITERALS;
         let mut next = 1;
-        let mut next_hash = hash(word(base.add(1)));
+        let mut next_hash = hash::<BYTES>(base.add(1));
         'search: loop {
             let (mut at, mut from);
             let mut step = 1;
@@ -125,7 +144,7 @@ unsafe fn run<P: Place>(
                 }
                 let slot = table.get_unchecked_mut(h);
                 from = slot.place();
-                next_hash = hash(word(base.add(next)));
+                next_hash = hash::<BYTES>(base.add(next));
                 *slot = P::pack(at);
                 if word(base.add(from)) == word(base.add(at))
                     && (!P::FAR || (at - from).wrapping_sub(1) < MAX_DISTANCE)
@@ -147,12 +166,11 @@ unsafe fn run<P: Place>(
                 if at > limit {
                     break 'search;
                 }
-                *table.get_unchecked_mut(hash(word(base.add(at - 2)))) = P::pack(at - 2);
-                let w = word(base.add(at));
-                let slot = table.get_unchecked_mut(hash(w));
+                *table.get_unchecked_mut(hash::<BYTES>(base.add(at - 2))) = P::pack(at - 2);
+                let slot = table.get_unchecked_mut(hash::<BYTES>(base.add(at)));
                 from = slot.place();
                 *slot = P::pack(at);
-                if word(base.add(from)) != w
+                if word(base.add(from)) != word(base.add(at))
                     || (P::FAR && (at - from).wrapping_sub(1) >= MAX_DISTANCE)
                 {
                     break;
@@ -163,7 +181,7 @@ unsafe fn run<P: Place>(
             if next > limit {
                 break;
             }
-            next_hash = hash(word(base.add(next)));
+            next_hash = hash::<BYTES>(base.add(next));
         }
     }
     out.last(&src[anchor..])
@@ -277,9 +295,14 @@ mod tests {
     use crate::random::Random;
     use crate::unlz4::decode;
 
-    fn round_trip(src: &[u8], table: &mut Table, acceleration: usize) {
+    const PLAIN: Search = Search {
+        acceleration: 1,
+        long: false,
+    };
+
+    fn round_trip(src: &[u8], table: &mut Table, search: Search) {
         let mut packed = vec![0; src.len() + src.len() / 255 + 64];
-        let n = encode(src, &mut packed, table, acceleration).expect("room enough");
+        let n = encode(src, &mut packed, table, search).expect("room enough");
         let mut back = vec![0xaa; src.len()];
         assert_eq!(decode(&packed[..n], &mut back), Ok(src.len()));
         assert!(back == src, "{} bytes differ", src.len());
@@ -289,7 +312,7 @@ mod tests {
         assert!(roomy[..src.len()] == *src);
         // Too little room is an answer, not an accident.
         for room in [0, 1, n / 2, n.saturating_sub(1), n] {
-            if let Some(m) = encode(src, &mut packed[..room], table, acceleration) {
+            if let Some(m) = encode(src, &mut packed[..room], table, search) {
                 assert!(m <= room);
                 assert_eq!(decode(&packed[..m], &mut back), Ok(src.len()));
             }
@@ -300,16 +323,17 @@ mod tests {
     fn what_is_encoded_comes_back() {
         let (mut random, mut table) = (Random::new(3), Table::default());
         for length in (0..80).chain([255, 256, 270, 1000, 65_535, 65_536, 65_537, 200_000]) {
-            for acceleration in [1, 4, 20] {
-                round_trip(&random.mixture(length), &mut table, acceleration);
-                round_trip(&random.bytes(length), &mut table, acceleration);
-                round_trip(&vec![7; length], &mut table, acceleration);
+            for (acceleration, long) in [(1, false), (4, true), (20, false)] {
+                let search = Search { acceleration, long };
+                round_trip(&random.mixture(length), &mut table, search);
+                round_trip(&random.bytes(length), &mut table, search);
+                round_trip(&vec![7; length], &mut table, search);
             }
         }
         for period in 1..40 {
             let unit = random.bytes(period);
             let src: Vec<u8> = unit.iter().copied().cycle().take(1000 + period).collect();
-            round_trip(&src, &mut table, 1);
+            round_trip(&src, &mut table, PLAIN);
         }
     }
 
@@ -317,7 +341,7 @@ mod tests {
     fn blocks_end_as_the_format_demands() {
         // Zeros compress to one match that leaves the last five bytes as literals.
         let mut out = [0; 64];
-        let n = encode(&[0; 100], &mut out, &mut Table::default(), 1).expect("fits");
+        let n = encode(&[0; 100], &mut out, &mut Table::default(), PLAIN).expect("fits");
         assert_eq!(out[..n], [0x1f, 0, 1, 0, 75, 0x50, 0, 0, 0, 0, 0]);
     }
 
@@ -325,7 +349,7 @@ mod tests {
     fn random_bytes_never_break_the_decoder() {
         let mut random = Random::new(4);
         let (mut good, mut table) = (vec![0; 4096], Table::default());
-        let n = encode(&random.mixture(3000), &mut good, &mut table, 1).unwrap_or(0);
+        let n = encode(&random.mixture(3000), &mut good, &mut table, PLAIN).unwrap_or(0);
         for round in 0..30_000 {
             let mut bytes = if round % 2 == 0 {
                 let length = random.below(200);

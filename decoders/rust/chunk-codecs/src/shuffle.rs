@@ -7,8 +7,23 @@ use crate::bitplanes;
 pub fn shuffle(size: usize, src: &[u8], dst: &mut [u8]) {
     let dst = &mut dst[..src.len()];
     let n = src.len() / size;
-    for j in 0..size {
-        for i in 0..n {
+    let batches = if matches!(size, 2 | 4 | 8) { n / 16 } else { 0 };
+    for i in 0..batches {
+        // SAFETY: batch i reads 16 elements of `src`, and writes 16 bytes at 16 i of each plane.
+        unsafe {
+            let (from, to) = (
+                src.as_ptr().add(i * 16 * size),
+                dst.as_mut_ptr().add(16 * i),
+            );
+            match size {
+                2 => bytes::split::<2>(from, to, n),
+                4 => bytes::split::<4>(from, to, n),
+                _ => bytes::split::<8>(from, to, n),
+            }
+        }
+    }
+    for i in batches * 16..n {
+        for j in 0..size {
             dst[j * n + i] = src[i * size + j];
         }
     }
@@ -19,12 +34,74 @@ pub fn shuffle(size: usize, src: &[u8], dst: &mut [u8]) {
 pub fn unshuffle(size: usize, src: &[u8], dst: &mut [u8]) {
     let dst = &mut dst[..src.len()];
     let n = src.len() / size;
-    for j in 0..size {
-        for i in 0..n {
+    let batches = if matches!(size, 2 | 4 | 8) { n / 16 } else { 0 };
+    for i in 0..batches {
+        // SAFETY: as in `shuffle`, with the roles of source and destination changed.
+        unsafe {
+            let (from, to) = (
+                src.as_ptr().add(16 * i),
+                dst.as_mut_ptr().add(i * 16 * size),
+            );
+            match size {
+                2 => bytes::join::<2>(from, n, to),
+                4 => bytes::join::<4>(from, n, to),
+                _ => bytes::join::<8>(from, n, to),
+            }
+        }
+    }
+    for i in batches * 16..n {
+        for j in 0..size {
             dst[i * size + j] = src[j * n + i];
         }
     }
     dst[n * size..].copy_from_slice(&src[n * size..]);
+}
+
+/// Sixteen elements of 2, 4 or 8 bytes to byte planes and back, by zipping vectors.
+mod bytes {
+    use crate::simd::*;
+
+    #[inline(always)]
+    pub unsafe fn split<const S: usize>(src: *const u8, dst: *mut u8, plane: usize) {
+        let mut v = [splat8(0); S];
+        for (k, x) in v.iter_mut().enumerate() {
+            *x = load(src.add(16 * k));
+        }
+        // Each round moves the lowest bit of a byte's address to the top: after log2(S) rounds the
+        // vector's number is the byte's place in its element.
+        let mut width = 1;
+        while width < S {
+            let mut next = v;
+            for k in 0..S / 2 {
+                (next[k], next[k + S / 2]) = unzip8(v[2 * k], v[2 * k + 1]);
+            }
+            v = next;
+            width *= 2;
+        }
+        for (k, x) in v.into_iter().enumerate() {
+            store(dst.add(k * plane), x);
+        }
+    }
+
+    #[inline(always)]
+    pub unsafe fn join<const S: usize>(src: *const u8, plane: usize, dst: *mut u8) {
+        let mut v = [splat8(0); S];
+        for (k, x) in v.iter_mut().enumerate() {
+            *x = load(src.add(k * plane));
+        }
+        let mut width = 1;
+        while width < S {
+            let mut next = v;
+            for k in 0..S / 2 {
+                (next[2 * k], next[2 * k + 1]) = zip8(v[k], v[k + S / 2]);
+            }
+            v = next;
+            width *= 2;
+        }
+        for (k, x) in v.into_iter().enumerate() {
+            store(dst.add(16 * k), x);
+        }
+    }
 }
 
 /// Bit shuffle: bit 0 of all first bytes, bit 1 of all first bytes, ...; the first element is the

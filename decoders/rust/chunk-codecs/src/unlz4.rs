@@ -57,12 +57,10 @@ pub fn decode(src: &[u8], dst: &mut [u8]) -> Result<usize> {
         }
         // SAFETY: `distance` bytes lie before `out`, `length` after it, and the slack when it is used.
         unsafe {
-            if room - length >= SLACK {
-                repeat(to.add(out), distance, length);
-            } else {
-                for i in out..out + length {
-                    *to.add(i) = *to.add(i - distance);
-                }
+            let quick = length.min(room.saturating_sub(SLACK));
+            repeat(to.add(out), distance, quick);
+            for i in out + quick..out + length {
+                *to.add(i) = *to.add(i - distance);
             }
         }
         out += length;
