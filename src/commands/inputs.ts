@@ -2,6 +2,7 @@
 import { FuseError } from "../errors.ts";
 import type { JobInput } from "../job.ts";
 import { openSource, type SourceOptions } from "../source/open.ts";
+import { s3OptionsFromEnvironment } from "../source/s3-access.ts";
 import { globMatcher } from "./glob.ts";
 import type { FlagValues } from "./flags.ts";
 
@@ -20,9 +21,9 @@ const SDS_METADATA =
 
 /** Service settings from flags and environment. */
 export function sourceOptions(flags: FlagValues, signal?: AbortSignal): SourceOptions {
-  const endpoint = flags.s3Endpoint ?? Deno.env.get("AWS_ENDPOINT_URL_S3") ??
-    Deno.env.get("AWS_ENDPOINT_URL");
-  return { signal, ...(endpoint ? { s3: { endpoint: String(endpoint) } } : {}) };
+  const s3 = s3OptionsFromEnvironment((name) => Deno.env.get(name));
+  if (flags.s3Endpoint) s3.endpoint = String(flags.s3Endpoint);
+  return { signal, s3 };
 }
 
 /** Resolves arguments. @throws FuseError `Usage`, `Network`. */

@@ -1,0 +1,103 @@
+/**
+ * SPARC FUSE as a library: open recordings and images of neuroscience, look inside, plan and run
+ * conversions to Zarr and OME-Zarr, without the command line.
+ *
+ * ```ts
+ * import { convert, inspect } from "./mod.ts";
+ *
+ * const { recordings } = await inspect("recording.ns5");
+ * console.log(recordings[0].samplingFrequency, recordings[0].channels.map((c) => c.name));
+ *
+ * const report = await convert("recording.ns5", "recording.ns5.zarr");
+ * if (report.status !== "ok") throw new Error(report.error?.message);
+ * ```
+ *
+ * @module
+ */
+import { convertFile, type ConvertOptions } from "./src/convert.ts";
+import type { FileReport } from "./src/events.ts";
+import { openDataset } from "./src/identify.ts";
+import type { Dataset } from "./src/model/dataset.ts";
+import { WorkerPool } from "./src/pool/pool.ts";
+import type { Target } from "./src/sinks/targets/target.ts";
+import { openSource, type SourceInput, type SourceOptions } from "./src/source/open.ts";
+
+export { DEFAULT_LIMITS, FuseError, isFuseError } from "./src/errors.ts";
+export type { ErrorDetails, ErrorPlace, ErrorTag, Limits } from "./src/errors.ts";
+export type { FileReport, ProgressEvent, ProgressListener } from "./src/events.ts";
+export { FORMATS as formats } from "./decoders/registry.ts";
+export type { FormatDescriptor, OpenOptions, ProbeResult, Reader } from "./decoders/format.ts";
+export { identify, openDataset } from "./src/identify.ts";
+export type { Candidate, Opened } from "./src/identify.ts";
+export { convertFile, planFile } from "./src/convert.ts";
+export type { ConvertOptions, PlannedFile } from "./src/convert.ts";
+export { runJob } from "./src/job.ts";
+export type { JobInput, JobOptions } from "./src/job.ts";
+export { openSource, openSpec } from "./src/source/open.ts";
+export type { SourceInput, SourceOptions } from "./src/source/open.ts";
+export type { ByteSource, ReadOptions, S3Options, SourceSpec } from "./src/source/source.ts";
+export { MemoryTarget } from "./src/sinks/targets/memory.ts";
+export type { ObjectWriter, Target, TargetSpec } from "./src/sinks/targets/target.ts";
+export { WorkerPool } from "./src/pool/pool.ts";
+export type { WorkerFactory } from "./src/pool/pool.ts";
+export { buildPlan } from "./src/plan/build.ts";
+export type { PlanOptions } from "./src/plan/build.ts";
+export type { Compressor, Plan, PlannedArray, PlannedGroup, TaskSet } from "./src/plan/plan.ts";
+export { executePlan } from "./src/pool/execute.ts";
+export type { Outcome, TaskExecutor } from "./src/pool/execute.ts";
+export { DiscoverClient } from "./src/sparc/discover.ts";
+export { listDataset, selectFiles } from "./src/sparc/dataset-files.ts";
+export { openDatasetFile } from "./src/sparc/dataset-sources.ts";
+export { setWasmFetcher } from "./decoders/wasm/instance.ts";
+export { setNativeCodecs } from "./src/sinks/zarr/native-codecs.ts";
+export type * from "./src/model/dataset.ts";
+export type * from "./src/model/dtype.ts";
+export type * from "./src/model/layout.ts";
+
+/**
+ * What is inside a file: recordings, events, images and other arrays with names, units and rates.
+ * Only headers are read.
+ *
+ * @param input a path, URL, `s3://` address, Blob or open source
+ * @throws FuseError `UnknownFormat`, `Unsupported`, `Corrupt`, `Truncated`, `Limit`, `Network`, `Usage`
+ */
+export async function inspect(
+  input: SourceInput,
+  options: SourceOptions & { format?: string } = {},
+): Promise<Dataset> {
+  const source = await openSource(input, options);
+  return (await openDataset(source, options)).dataset;
+}
+
+/**
+ * Converts one file to a Zarr (or OME-Zarr) store.
+ *
+ * @param input a path, URL, `s3://` address, Blob or open source
+ * @param output path of the store (a folder, or a file when it ends in `.zip`), or a Target of your own
+ * @returns the report; what is wrong with the file is in it rather than thrown
+ * @throws FuseError `Aborted` when the signal aborts, `Usage` and `Network` when the input cannot be opened
+ */
+export async function convert(
+  input: SourceInput,
+  output: string | Target,
+  options: ConvertOptions & { source?: SourceOptions; workers?: number } = {},
+): Promise<FileReport> {
+  const source = await openSource(input, { signal: options.signal, ...options.source });
+  const pool = options.workers === 0
+    ? undefined
+    : new WorkerPool(options.workers ?? (navigator.hardwareConcurrency || 2));
+  try {
+    return await convertFile(source, async () => {
+      const target = typeof output === "string" ? await openOutput(output) : output;
+      return { target, output: typeof output === "string" ? output : "target" };
+    }, { ...options, pool });
+  } finally {
+    pool?.close();
+    await source.close();
+  }
+}
+
+async function openOutput(path: string): Promise<Target> {
+  if (path.endsWith(".zip")) return new (await import("./src/sinks/targets/zip.ts")).ZipTarget(path);
+  return new (await import("./src/sinks/targets/directory.ts")).DirectoryTarget(path);
+}

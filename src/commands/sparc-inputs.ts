@@ -1,0 +1,56 @@
+/** The files of a SPARC dataset as the files of a job. */
+import { FuseError } from "../errors.ts";
+import type { JobInput } from "../job.ts";
+import { listDataset, selectFiles } from "../sparc/dataset-files.ts";
+import { openDatasetFile } from "../sparc/dataset-sources.ts";
+import { DISCOVER_URL, DiscoverClient } from "../sparc/discover.ts";
+import type { FlagValues } from "./flags.ts";
+import { type Inputs, sourceOptions } from "./inputs.ts";
+
+/**
+ * Lists dataset `id` and picks `paths` (files, folders or globs; all of primary/ without any).
+ * @throws FuseError `Usage` for unknown datasets and paths, `Network`.
+ */
+export async function datasetInputs(
+  id: number,
+  paths: string[],
+  flags: FlagValues,
+  signal?: AbortSignal,
+): Promise<Inputs> {
+  const baseUrl = String(
+    flags.discoverUrl ?? Deno.env.get("SPARC_FUSE_DISCOVER_URL") ?? DISCOVER_URL,
+  );
+  const client = new DiscoverClient({ baseUrl, signal });
+  const options = sourceOptions(flags, signal);
+  const listing = await listDataset(client, id, datasetVersion(flags));
+  const { files, unmatched } = selectFiles(listing, paths);
+  if (unmatched.length) {
+    throw new FuseError("Usage", "no file of the dataset matches", {
+      source: `dataset ${id}`,
+      found: unmatched.join(", "),
+      remedy: `\`list ${id}\` shows the paths`,
+    });
+  }
+  const title = `SPARC dataset ${id} version ${listing.dataset.version}: ${listing.dataset.name}`;
+  const taken = new Set<string>();
+  const inputs = files.map((file): JobInput => {
+    // Two files of one name in a folder differ in their keys.
+    const path = taken.has(file.relativePath.toLowerCase()) ? file.keyPath : file.relativePath;
+    taken.add(path.toLowerCase());
+    return {
+      path,
+      uri: file.uri,
+      size: file.size,
+      sha256: file.sha256,
+      open: () => openDatasetFile(file, { client, listing, options }),
+    };
+  });
+  return { files: inputs, collection: true, title };
+}
+
+function datasetVersion(flags: FlagValues): number | undefined {
+  if (flags.datasetVersion === undefined) return undefined;
+  const version = Number(flags.datasetVersion);
+  if (Number.isInteger(version) && version > 0) return version;
+  throw new FuseError("Usage", "--dataset-version takes a number", { found: flags.datasetVersion });
+}
