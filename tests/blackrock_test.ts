@@ -491,6 +491,19 @@ Deno.test("3.0 events, log entries with their application", async () => {
   assert.deepEqual(values(dataset, "log", "label"), ["started"]);
 });
 
+Deno.test("waveforms longer than packets hold end with the packet", async () => {
+  const dataset = await open({
+    "e.nev": make.nevFile({
+      version: "2.3",
+      packetBytes: 24,
+      electrodes: [{ id: 1, label: "e1", spikeWidth: 48 }],
+      packets: [make.spike(1n, 1, 0, [1, 2, 3, 4, 5, 6, 7, 8]), make.digital(2n, 1)],
+    }),
+  });
+  assert.deepEqual(values(dataset, "spikes", "waveform"), [1, 2, 3, 4, 5, 6, 7, 8]);
+  assert.match(dataset.warnings.join(), /longer waveforms than packets hold \(e1\)/);
+});
+
 Deno.test("2.2: analog inputs, stimulation ids, 8-bit waveforms and mixed gains", async () => {
   const dataset = await open({
     "e.nev": make.nevFile({

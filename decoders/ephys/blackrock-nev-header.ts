@@ -169,7 +169,47 @@ export async function readNevHeader(
     head,
   };
   new ExtendedHeaders(header, head, view, source.name, warnings).read(extended);
+  if (spikesContinue(header) === false) cutToPackets(header, source.name, warnings);
   return header;
+}
+
+/** Bytes of waveform a packet holds. */
+function waveformRoom(header: NevHeader): number {
+  return header.packetBytes - nevPacketHead(header.wide) - 2;
+}
+
+/**
+ * Whether spikes go on in continuation packets (stamp of all ones), by the packets that came with the
+ * header; undefined when there is no spike among them.
+ */
+function spikesContinue({ head, dataOffset, packetBytes, wide }: NevHeader): boolean | undefined {
+  const view = viewOf(head);
+  const width = wide ? 8 : 4;
+  let spikes = 0;
+  for (let at = dataOffset; at + 2 * packetBytes <= head.length; at += packetBytes) {
+    const id = view.getUint16(at + width, true);
+    if (id === 0 || id >= 0x8000) continue;
+    spikes++;
+    const next = head.subarray(at + packetBytes, at + packetBytes + width);
+    if (next.every((b) => b === 0xff)) return true;
+  }
+  return spikes ? false : undefined;
+}
+
+/** Where no spike goes on in a second packet, no waveform is longer than one packet. */
+function cutToPackets(header: NevHeader, name: string, warnings: string[]): void {
+  const cut: string[] = [];
+  for (const electrode of header.electrodes.values()) {
+    const most = Math.floor(waveformRoom(header) / (electrode.bytesPerSample ?? 1));
+    if (electrode.samples <= most) continue;
+    electrode.samples = most;
+    cut.push(electrode.label);
+  }
+  if (!cut.length) return;
+  warnings.push(
+    `${name}: the headers give longer waveforms than packets hold (${cut.join(", ")}); ` +
+      "what the packets hold is taken",
+  );
 }
 
 /** Sorts the 32-byte extended headers into a {@link NevHeader}. */
@@ -315,8 +355,7 @@ class ExtendedHeaders {
       );
       electrode.bytesPerSample = 2;
     }
-    const room = nevPacketHead(header.wide) + 2;
-    const capacity = Math.floor((header.packetBytes - room) / electrode.bytesPerSample);
+    const capacity = Math.floor(waveformRoom(header) / electrode.bytesPerSample);
     const width = view.getUint16(at + 22, true);
     // The field is new in 2.3, and a stimulation factor in Ripple's 2.2. Longer waveforms than a
     // packet holds go on in continuation packets; far longer ones are no width.
@@ -340,8 +379,8 @@ class ExtendedHeaders {
     const widths = [...header.electrodes.values()].flatMap((e) => e.bytesPerSample ?? []);
     const allSixteen = (this.view.getUint16(10, true) & 1) !== 0;
     const bytesPerSample = allSixteen || !widths.length || widths.every((w) => w === 2) ? 2 : 1;
-    const room = header.packetBytes - nevPacketHead(header.wide) - 2;
-    header.otherWaveform = { bytesPerSample, samples: Math.floor(room / bytesPerSample) };
+    const samples = Math.floor(waveformRoom(header) / bytesPerSample);
+    header.otherWaveform = { bytesPerSample, samples };
   }
 }
 

@@ -193,8 +193,11 @@ export function nevFile(contents: NevContents): Uint8Array {
   const packetBytes = contents.packetBytes ?? 104;
   const extended = new Writer();
   for (const e of contents.electrodes ?? []) {
+    const room = Math.floor((packetBytes - (wide ? 12 : 8)) / Math.max(1, e.bytesPerSample ?? 2));
     extended.text("NEUEVWAV", 8).u16(e.id).u8(1, e.id & 31).u16(e.factor ?? 250, 0).i16(0, -200)
-      .u8(2, e.bytesPerSample ?? 2).u16(e.spikeWidth ?? 48).padTo(extended.length + 8);
+      .u8(2, e.bytesPerSample ?? 2).u16(e.spikeWidth ?? Math.min(48, room)).padTo(
+        extended.length + 8,
+      );
     if (e.label !== undefined) {
       extended.text("NEUEVLBL", 8).u16(e.id).text(e.label, 16).padTo(extended.length + 6);
     }
