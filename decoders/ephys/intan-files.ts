@@ -34,10 +34,12 @@ export class FileSet {
     }
   }
 
+  /** True when a file of this name was found. */
   has(name: string): boolean {
     return this.#open.has(name);
   }
 
+  /** The file of this name, if it was found. */
   get(name: string): ByteSource | undefined {
     return this.#open.get(name);
   }
