@@ -53,7 +53,6 @@ export interface NevHeader {
 
 const BASIC_BYTES = 336;
 const EXTENDED_BYTES = 32;
-const FIRST_READ_BYTES = 1 << 16;
 
 /** True when the bytes begin like a Blackrock NEV file (Neuralynx also uses the extension). */
 export function isNev(head: Uint8Array): boolean {
@@ -66,11 +65,12 @@ export function nevPacketHead(wide: boolean): number {
 }
 
 /**
- * Reads the headers of a NEV file.
+ * Reads the headers of a NEV file; `head` is what was read of its beginning so far.
  * @throws FuseError `Corrupt`, `Truncated`, `Limit` or `Unsupported`.
  */
 export async function readNevHeader(
   source: ByteSource,
+  head: Uint8Array,
   options: { limits?: Limits; signal?: AbortSignal },
   warnings: string[],
 ): Promise<NevHeader> {
@@ -78,7 +78,6 @@ export async function readNevHeader(
   const read = { purpose: "header", signal: options.signal } as const;
   const place = { source: source.name, format: "blackrock" };
   const size = sizeOfSource(source);
-  let head = await source.readUpTo(0, FIRST_READ_BYTES, read);
   ensure(head.length >= BASIC_BYTES, "the file is shorter than its basic header", {
     ...place,
     found: `${head.length} bytes`,

@@ -39,7 +39,6 @@ export interface NsxHeader {
 
 const BASIC_BYTES = 314;
 const CHANNEL_BYTES = 66;
-const FIRST_READ_BYTES = 1 << 16;
 
 /** True when the bytes begin like an NSx file. */
 export function isNsx(head: Uint8Array): boolean {
@@ -47,11 +46,12 @@ export function isNsx(head: Uint8Array): boolean {
 }
 
 /**
- * Reads the headers of an NSx file.
+ * Reads the headers of an NSx file; `head` is what was read of its beginning so far.
  * @throws FuseError `Corrupt`, `Truncated`, `Limit` or `Unsupported`.
  */
 export async function readNsxHeader(
   source: ByteSource,
+  head: Uint8Array,
   options: { limits?: Limits; signal?: AbortSignal },
   warnings: string[],
 ): Promise<NsxHeader> {
@@ -59,7 +59,6 @@ export async function readNsxHeader(
   const read = { purpose: "header", signal: options.signal } as const;
   const size = sizeOfSource(source);
   const place = { source: source.name, format: "blackrock" };
-  let head = await source.readUpTo(0, FIRST_READ_BYTES, read);
   const old = hasText(head, 0, "NEURALSG");
   const basic = old ? 32 : BASIC_BYTES;
   ensure(head.length >= basic, "the file is shorter than its basic header", {

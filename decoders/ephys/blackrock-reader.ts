@@ -105,15 +105,19 @@ async function tryMember(
   }
 }
 
+/** Headers of hundreds of channels, and the first data packets, come with the first read. */
+const FIRST_READ_BYTES = 1 << 16;
+
 async function readMember(
   source: ByteSource,
   options: OpenOptions,
   warnings: string[],
 ): Promise<Member> {
-  const magic = await source.readUpTo(0, 8, { purpose: "header", signal: options.signal });
+  const read = { purpose: "header", signal: options.signal } as const;
+  const head = await source.readUpTo(0, FIRST_READ_BYTES, read);
   const index = 0;
-  if (isNev(magic)) {
-    const header = await readNevHeader(source, options, warnings);
+  if (isNev(head)) {
+    const header = await readNevHeader(source, head, options, warnings);
     const { wide, packetBytes, timeResolution } = header;
     const stamps = await firstStamps(source, header, 0, packetBytes, wide, options.signal);
     // A first packet without a time must not hide that the others are dated.
@@ -121,14 +125,14 @@ async function readMember(
     const clock = clockOf(source, header, dated ?? stamps[0] ?? null);
     return { kind: "nev", source, index, header, clock };
   }
-  ensure(isNsx(magic), "not a Blackrock file", {
+  ensure(isNsx(head), "not a Blackrock file", {
     source: source.name,
     format: "blackrock",
     offset: 0,
-    found: new TextDecoder("latin1").decode(magic),
+    found: new TextDecoder("latin1").decode(head.subarray(0, 8)),
     expected: "NEURALSG, NEURALCD, BRSMPGRP, NEURALEV or BREVENTS",
   });
-  const header = await readNsxHeader(source, options, warnings);
+  const header = await readNsxHeader(source, head, options, warnings);
   const wide = header.packetHeadBytes === 13;
   const [first = null] = header.packetHeadBytes
     ? await firstStamps(source, header, 1, Infinity, wide, options.signal)
