@@ -401,6 +401,24 @@ Deno.test("a PTP clock that drifts gives the time axis itself; one that goes bac
   assert.match(dataset.warnings.join(), /go back 2 times/);
 });
 
+Deno.test("single-sample packets with 32-bit stamps", async () => {
+  const dataset = await open({
+    "a.ns2": make.nsxFile({
+      version: "2.3",
+      channels: TWO,
+      period: 30,
+      packets: make.samplePackets(ramp(6, 2), (i) => BigInt(30 * i + (i > 3 ? 600 : 0))),
+    }),
+  });
+  const [recording] = dataset.recordings;
+  assert.deepEqual(recording.segments, [
+    { startIndex: 0, length: 4, startSeconds: 0 },
+    { startIndex: 4, length: 2, startSeconds: 0.024 },
+  ]);
+  assert.deepEqual(await channelSamples(dataset, recording, 1), ramp(6, 2).map((s) => s[1]));
+  assert.equal(dataset.arrays[0].dtype, "uint32");
+});
+
 Deno.test("a file that only begins with single-sample packets is walked", async () => {
   const packets = make.samplePackets(ramp(3, 2), (i) => BigInt(i));
   packets.push({ ticks: 100n, samples: ramp(50, 2) });
