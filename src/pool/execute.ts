@@ -42,6 +42,11 @@ export async function executePlan(
 ): Promise<Outcome> {
   try {
     const joined = await runTasks(plan, target, executor, options);
+    dropEmptyTables(plan, joined.shapes);
+    const { sparc_fuse: own } = plan.groups[0].attributes as {
+      sparc_fuse?: { warnings?: string[] };
+    };
+    own?.warnings?.push(...joined.outcome.warnings);
     for (const { key, bytes } of metadataDocuments(plan, joined.shapes)) {
       target.put(key, bytes);
       joined.outcome.bytesWritten += bytes.length;
@@ -51,6 +56,23 @@ export async function executePlan(
   } catch (error) {
     await target.abort();
     throw error;
+  }
+}
+
+/** Event tables the reader could only announce, and in which the pass found nothing, are left out. */
+function dropEmptyTables(plan: Plan, shapes: number[][]): void {
+  const empty = plan.groups.filter(({ path }) => {
+    if (!path.startsWith("events/")) return false;
+    const own = plan.arrays.flatMap((a, i) => (a.path.startsWith(`${path}/`) ? [i] : []));
+    return own.length > 0 &&
+      own.every((i) => plan.arrays[i].origin.kind === "stream" && shapes[i][0] === 0);
+  }).map((g) => g.path);
+  const dropped = (path: string) => empty.some((e) => path === e || path.startsWith(`${e}/`));
+  plan.groups = plan.groups.filter((g) => !dropped(g.path));
+  for (let i = plan.arrays.length - 1; i >= 0; i--) {
+    if (!dropped(plan.arrays[i].path)) continue;
+    plan.arrays.splice(i, 1);
+    shapes.splice(i, 1);
   }
 }
 
