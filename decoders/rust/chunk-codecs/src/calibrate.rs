@@ -23,19 +23,23 @@ pub unsafe fn calibrate_row(
     to: Output,
     dst: *mut u8,
 ) {
+    #[cfg(target_arch = "wasm32")]
+    let done = crate::calibrate_simd::calibrate_quads(kind, src, n, by, to, dst);
+    #[cfg(not(target_arch = "wasm32"))]
+    let done = 0;
     macro_rules! run {
         ($t:ty, $f:expr) => {
             match to {
                 Output::F32 => {
                     let (s, d) = (src.cast::<$t>(), dst.cast::<f32>());
-                    for i in 0..n {
+                    for i in done..n {
                         let v: f64 = $f(s.add(i).read_unaligned());
                         d.add(i).write_unaligned((v * by.gain + by.offset) as f32);
                     }
                 }
                 Output::F64 => {
                     let (s, d) = (src.cast::<$t>(), dst.cast::<f64>());
-                    for i in 0..n {
+                    for i in done..n {
                         let v: f64 = $f(s.add(i).read_unaligned());
                         d.add(i).write_unaligned(v * by.gain + by.offset);
                     }

@@ -8,7 +8,7 @@
 use crate::calibrate::{calibrate_row, Calibration};
 use crate::kinds::{Output, Stored};
 use crate::rows::{decode_row, WordRule};
-use crate::transpose::gather_words;
+use crate::transpose::{gather_words, Moments};
 use fuse_core::abi::{input, output, status};
 use fuse_core::{Error, Result};
 use std::mem::MaybeUninit;
@@ -188,6 +188,9 @@ unsafe fn run(src: *const u8, at: &Geometry, to: &Conversion, window: &Window, d
     // With one channel the stride is not used and may be any number.
     let row_bytes = window.dst_stride.wrapping_mul(element);
     let start = dst.add(window.dst_first * element);
+    // Few channels take longer tiles, so that the work per tile counts for less.
+    let scan = at.channel_offsets.len() * width;
+    let long_tile = (SCRATCH / 2 / scan).clamp(TILE, COPY_TILE) / 16 * 16;
     let (mut words, mut scratch) = (Scratch::new(), Scratch::new());
     let mut sample = window.first_sample;
     while sample < end {
@@ -205,21 +208,31 @@ unsafe fn run(src: *const u8, at: &Geometry, to: &Conversion, window: &Window, d
             }
             sample += n;
         } else {
-            let n = (end - sample).min(TILE);
             let mut bases = [0usize; TILE];
-            fill_bases(&at, sample, &mut bases[..n]);
-            let bases = &bases[..n];
+            let moments = if at.samples_per_frame == usize::MAX {
+                let stride = at.sample_stride;
+                let count = (end - sample).min(long_tile);
+                Moments::Even {
+                    first: sample * stride,
+                    stride,
+                    count,
+                }
+            } else {
+                let n = (end - sample).min(TILE);
+                fill_bases(&at, sample, &mut bases[..n]);
+                Moments::Each(&bases[..n])
+            };
             transpose_tile(
                 src,
                 &at,
                 to,
-                bases,
+                moments,
                 out,
                 row_bytes,
                 words.at(),
                 scratch.at(),
             );
-            sample += n;
+            sample += moments.count();
         }
     }
 }
@@ -246,40 +259,47 @@ unsafe fn transpose_tile(
     src: *const u8,
     at: &Geometry,
     to: &Conversion,
-    bases: &[usize],
+    moments: Moments,
     out: *mut u8,
     row_bytes: usize,
     words: *mut u8,
     scratch: *mut u8,
 ) {
     let width = to.rule.stored.width();
-    let n = bases.len();
-    let direct = to.output == Output::Raw && width == to.rule.decoded().width();
+    let n = moments.count();
+    if to.output == Output::Raw && width == to.rule.decoded().width() {
+        let change = to.rule.change();
+        let rule = &to.rule;
+        let fix = |c: usize| decode_row(rule, out.add(c * row_bytes), n, out.add(c * row_bytes));
+        let offsets = at.channel_offsets;
+        gather_words(
+            width,
+            src,
+            moments,
+            offsets,
+            out,
+            row_bytes,
+            change.as_ref(),
+            fix,
+        );
+        if change.is_none() && !rule.is_copy() {
+            (0..offsets.len()).for_each(fix);
+        }
+        return;
+    }
     for (group, offsets) in at.channel_offsets.chunks(GROUP).enumerate() {
-        let first = group * GROUP;
-        if direct {
-            let rows = out.add(first * row_bytes);
-            gather_words(width, src, bases, offsets, rows, row_bytes);
-            if !to.rule.is_copy() {
-                for c in 0..offsets.len() {
-                    let row = rows.add(c * row_bytes);
-                    decode_row(&to.rule, row, n, row);
-                }
-            }
-        } else {
-            let stride = TILE * width;
-            gather_words(width, src, bases, offsets, words, stride);
-            for c in 0..offsets.len() {
-                let row = words.add(c * stride);
-                finish_row(
-                    to,
-                    first + c,
-                    row,
-                    n,
-                    out.add((first + c) * row_bytes),
-                    scratch,
-                );
-            }
+        let stride = n * width;
+        gather_words(width, src, moments, offsets, words, stride, None, |_| ());
+        for i in 0..offsets.len() {
+            let c = group * GROUP + i;
+            finish_row(
+                to,
+                c,
+                words.add(i * stride),
+                n,
+                out.add(c * row_bytes),
+                scratch,
+            );
         }
     }
 }

@@ -4,6 +4,8 @@
 pub mod bitplanes;
 pub mod blosc;
 pub mod calibrate;
+#[cfg(target_arch = "wasm32")]
+mod calibrate_simd;
 pub mod crc32c;
 pub mod downsample;
 pub mod edges;

@@ -2,6 +2,8 @@
 //! sign and magnitude, 24-bit words and the G.711 laws.
 
 use crate::kinds::Stored;
+use crate::simd::*;
+use crate::transpose::Change;
 use fuse_core::{Error, Result};
 
 /// What must be done to a stored word to make a number of it.
@@ -49,6 +51,16 @@ impl WordRule {
             Some(_) => Stored::I16,
             None => self.stored.decoded(self.flip_sign),
         }
+    }
+
+    /// The whole rule as a change of words in vectors, where it can be said so.
+    pub fn change(&self) -> Option<Change> {
+        let width = self.stored.width();
+        let reverse = self.big_endian && width > 1;
+        let plain = width == self.stored.swap_unit()
+            && width == self.decoded().width()
+            && self.sign_magnitude.is_none();
+        (plain && (reverse || self.flip_sign)).then(|| Change::new(width, reverse, self.flip_sign))
     }
 
     /// True when the stored bytes are the decoded bytes.
@@ -144,9 +156,18 @@ pub fn byteswap(data: &mut [u8], unit: usize) {
 
 /// Packed 24-bit words to 32 bits.
 unsafe fn expand24(src: *const u8, n: usize, dst: *mut u8, big: bool, signed: bool, flip: bool) {
+    // A vector holds four words and, except at the end, four bytes more.
+    let quads = n.saturating_sub(2) / 4;
+    let (places, low) = quad_places(big);
+    let mask = splat32(if flip { 0x8000_0000 } else { 0 });
+    for i in 0..quads {
+        let top = xor(and(swizzle(load(src.add(12 * i)), places), low), mask);
+        let value = if signed { sar32(top, 8) } else { shr32(top, 8) };
+        store(dst.add(16 * i), value);
+    }
     let dst = dst.cast::<u32>();
     let mask = if flip { 0x8000_0000 } else { 0 };
-    for i in 0..n {
+    for i in 4 * quads..n {
         let b = src.add(3 * i).cast::<[u8; 3]>().read();
         // The word in the top three bytes, so that one shift extends the sign.
         let top = if big {
@@ -161,6 +182,19 @@ unsafe fn expand24(src: *const u8, n: usize, dst: *mut u8, big: bool, signed: bo
         };
         dst.add(i).write_unaligned(value);
     }
+}
+
+/// Where the bytes of four packed words go: into the top three bytes of four lanes.
+fn quad_places(big: bool) -> (V, V) {
+    let (mut places, mut used) = ([0u8; 16], [0u8; 16]);
+    for lane in 0..4 {
+        for k in 0..3 {
+            places[4 * lane + 1 + k] = (3 * lane + if big { 2 - k } else { k }) as u8;
+            used[4 * lane + 1 + k] = 0xff;
+        }
+    }
+    // SAFETY: both arrays are 16 bytes long.
+    unsafe { (load(places.as_ptr()), load(used.as_ptr())) }
 }
 
 unsafe fn expand_law(src: *const u8, n: usize, dst: *mut u8, table: &[i16; 256]) {

@@ -49,6 +49,18 @@ mod imp {
         u16x8_shr(a, bits)
     }
     #[inline(always)]
+    pub fn splat32(x: u32) -> V {
+        u32x4_splat(x)
+    }
+    #[inline(always)]
+    pub fn shr32(a: V, bits: u32) -> V {
+        u32x4_shr(a, bits)
+    }
+    #[inline(always)]
+    pub fn sar32(a: V, bits: u32) -> V {
+        i32x4_shr(a, bits)
+    }
+    #[inline(always)]
     pub fn zip8(a: V, b: V) -> (V, V) {
         (
             i8x16_shuffle::<0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23>(a, b),
@@ -155,6 +167,23 @@ mod imp {
     #[inline(always)]
     pub fn shr16(a: V, bits: u32) -> V {
         map16(a, |x| x >> bits)
+    }
+    #[inline(always)]
+    pub fn splat32(x: u32) -> V {
+        from_fn(|i| x.to_le_bytes()[i & 3])
+    }
+    #[inline(always)]
+    fn map32(a: V, f: impl Fn(u32) -> u32) -> V {
+        let lane = |i: usize| u32::from_le_bytes([a[i], a[i + 1], a[i + 2], a[i + 3]]);
+        from_fn(|i| f(lane(i & !3)).to_le_bytes()[i & 3])
+    }
+    #[inline(always)]
+    pub fn shr32(a: V, bits: u32) -> V {
+        map32(a, |x| x >> bits)
+    }
+    #[inline(always)]
+    pub fn sar32(a: V, bits: u32) -> V {
+        map32(a, |x| ((x as i32) >> bits) as u32)
     }
     /// Lanes of `w` bytes of `a` and `b` in turn.
     #[inline(always)]
