@@ -40,11 +40,13 @@ export function runClockTask(
   for (let first = k * span; first < Math.min(length, (k + 1) * span); first += chunk) {
     const count = Math.min(chunk, length - first);
     fillTimes(clock, first, values.subarray(0, count));
-    values.fill(0, count);
-    objects.put(
-      [first / chunk],
-      encoder.encode(new Uint8Array(values.buffer), 8, array.compressor),
+    const encoded = encoder.encodeWith(
+      chunk * 8,
+      (bytes) => bytes.set(new Uint8Array(values.buffer, 0, count * 8)),
+      8,
+      array.compressor,
     );
+    objects.put([first / chunk], encoded);
   }
   objects.close();
   result.bytesWritten += objects.bytesWritten;

@@ -297,18 +297,22 @@ export class ImageTask {
     objects: ObjectSet,
   ): void {
     const [cy, cx] = array.chunks.slice(-2);
-    const chunk = new Uint8Array(cy * cx * this.#elementBytes);
+    const from = { origin: [0, 0], shape: [plane.height, plane.width] };
     for (let y = 0; y < plane.height; y += cy) {
       for (let x = 0; x < plane.width; x += cx) {
-        chunk.fill(0);
-        copyBox(
-          { bytes: plane.buffer.bytes, origin: [0, 0], shape: [plane.height, plane.width] },
-          { bytes: chunk, origin: [y, x], shape: [cy, cx] },
-          [plane.height, plane.width],
+        const encoded = this.encoder.encodeWith(
+          cy * cx * this.#elementBytes,
+          (bytes) =>
+            copyBox(
+              { ...from, bytes: plane.buffer.bytes },
+              { bytes, origin: [y, x], shape: [cy, cx] },
+              from.shape,
+              this.#elementBytes,
+            ),
           this.#elementBytes,
+          array.compressor,
         );
-        const cell = [...lead, (origin[0] + y) / cy, (origin[1] + x) / cx];
-        objects.put(cell, this.encoder.encode(chunk, this.#elementBytes, array.compressor));
+        objects.put([...lead, (origin[0] + y) / cy, (origin[1] + x) / cx], encoded);
       }
     }
   }

@@ -7,7 +7,7 @@ import { nativeCodecs } from "./native-codecs.ts";
 export class ChunkEncoder {
   #input: WasmBuffer | undefined;
   #output: WasmBuffer | undefined;
-  /** Bytes of chunks encoded by {@link ChunkEncoder.encode}. */
+  /** Bytes of chunks encoded by {@link ChunkEncoder.encodeWith}. */
   bytesWritten = 0;
 
   constructor(readonly kernels: Kernels) {}
@@ -48,15 +48,21 @@ export class ChunkEncoder {
     }
   }
 
-  /** Encodes bytes from outside wasm memory; the result is valid until the next call. */
-  encode(bytes: Uint8Array, elementBytes: number, compressor: Compressor): Uint8Array {
-    if (compressor.id === "none") {
-      this.bytesWritten += bytes.length;
-      return bytes;
-    }
-    const input = this.#room("input", bytes.length);
-    input.bytes.set(bytes);
-    const encoded = this.encodeAt(input.ptr, bytes.length, elementBytes, compressor);
+  /**
+   * Encodes `length` bytes that `fill` writes into the work buffer (zeroed before); the result is valid
+   * until the next call.
+   */
+  encodeWith(
+    length: number,
+    fill: (bytes: Uint8Array<ArrayBuffer>) => void,
+    elementBytes: number,
+    compressor: Compressor,
+  ): Uint8Array {
+    const input = this.#room("input", length);
+    const bytes = this.kernels.wasm.view(input.ptr, length);
+    bytes.fill(0);
+    fill(bytes);
+    const encoded = this.encodeAt(input.ptr, length, elementBytes, compressor);
     this.bytesWritten += encoded.length;
     return encoded;
   }

@@ -128,18 +128,25 @@ export class GrowingArray {
     const width = sizeOf(array.dtype) * this.#inner;
     const bytes = new Uint8Array(this.#buffer.buffer as ArrayBuffer);
     for (let row = 0; row < part.rows; row += rowsPerChunk) {
-      const chunk = new Uint8Array(rowsPerChunk * steps * width);
-      for (let r = 0; r < Math.min(rowsPerChunk, part.rows - row); r++) {
-        const from = (row + r) * this.#room * width;
-        chunk.set(
-          bytes.subarray(from, from + Math.min(steps, this.#room) * width),
-          r * steps * width,
-        );
-      }
+      const count = Math.min(rowsPerChunk, part.rows - row);
       const cell = part.channels
         ? [(part.firstRow + row) / rowsPerChunk, this.#chunk]
         : [this.#chunk, ...array.shape.slice(1).map(() => 0)];
-      objects.put(cell, encoder.encode(chunk, sizeOf(array.dtype), array.compressor));
+      const encoded = encoder.encodeWith(
+        rowsPerChunk * steps * width,
+        (chunk) => {
+          for (let r = 0; r < count; r++) {
+            const from = (row + r) * this.#room * width;
+            chunk.set(
+              bytes.subarray(from, from + Math.min(steps, this.#room) * width),
+              r * steps * width,
+            );
+          }
+        },
+        sizeOf(array.dtype),
+        array.compressor,
+      );
+      objects.put(cell, encoded);
     }
   }
 

@@ -7,6 +7,7 @@ import type { Plan, PlannedArray, TaskSet } from "../../plan/plan.ts";
 import type { FinalShape, TaskResult } from "../../pool/task-result.ts";
 import { taskAt } from "../../plan/plan.ts";
 import { copyBox } from "../../stream/boxes.ts";
+import type { WasmBuffer } from "../../stream/kernels.ts";
 import type { Target } from "../targets/target.ts";
 import type { ChunkEncoder } from "./chunk-encoder.ts";
 import { ObjectSet } from "./object-set.ts";
@@ -69,7 +70,7 @@ export class TipJoiner {
         index,
         array,
         lead,
-        kernels.wasm.view(buffer.ptr, height * width * elementBytes),
+        buffer,
         height,
         width,
       );
@@ -98,7 +99,7 @@ export class TipJoiner {
     index: number,
     array: PlannedArray,
     lead: number[],
-    plane: Uint8Array,
+    plane: WasmBuffer,
     height: number,
     width: number,
   ): void {
@@ -109,21 +110,21 @@ export class TipJoiner {
     }
     const [cy, cx] = array.chunks.slice(-2);
     const elementBytes = sizeOf(array.dtype);
-    const values = plane.slice();
-    const chunk = new Uint8Array(cy * cx * elementBytes);
     for (let y = 0; y < height; y += cy) {
       for (let x = 0; x < width; x += cx) {
-        chunk.fill(0);
-        copyBox(
-          { bytes: values, origin: [0, 0], shape: [height, width] },
-          { bytes: chunk, origin: [y, x], shape: [cy, cx] },
-          [height, width],
+        const encoded = this.encoder.encodeWith(
+          cy * cx * elementBytes,
+          (bytes) =>
+            copyBox(
+              { bytes: plane.bytes, origin: [0, 0], shape: [height, width] },
+              { bytes, origin: [y, x], shape: [cy, cx] },
+              [height, width],
+              elementBytes,
+            ),
           elementBytes,
+          array.compressor,
         );
-        objects.put(
-          [...lead, y / cy, x / cx],
-          this.encoder.encode(chunk, elementBytes, array.compressor),
-        );
+        objects.put([...lead, y / cy, x / cx], encoded);
       }
     }
   }
