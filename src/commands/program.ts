@@ -14,6 +14,8 @@ interface Verb {
   run(args: string[], flags: FlagValues): Promise<number>;
 }
 
+const HELP = "show help; the long form shows every option";
+
 const READING: FlagKey[] = ["format", "discoverUrl", "s3Endpoint", "datasetVersion"];
 
 /** All verbs; the first is the default. */
@@ -97,7 +99,8 @@ export const VERBS: Verb[] = [
   },
 ];
 
-function option(flag: Flag): Option {
+/** An option of the parser; rare ones are parsed always and shown only by the long help. */
+function option(flag: Flag, longHelp: boolean): Option {
   const value = flag.value ? ` <${flag.value}>` : "";
   const made = new Option(
     `${flag.short ? `-${flag.short}, ` : ""}--${flag.name}${value}`,
@@ -105,6 +108,7 @@ function option(flag: Flag): Option {
   );
   if (flag.choices) made.choices([...flag.choices]);
   if (flag.default) made.default(flag.default);
+  if (flag.rare && !longHelp) made.hideHelp();
   if (flag.many) made.argParser((one: string, all: string[] | undefined) => [...(all ?? []), one]);
   return made;
 }
@@ -112,10 +116,11 @@ function option(flag: Flag): Option {
 /** Runs the command line; gives the exit status. */
 export async function runProgram(argv: string[]): Promise<number> {
   let status = 0;
+  const longHelp = argv.includes("--help") || argv[0] === "help";
   const program = new Command("sparc-fuse")
     .description("Recordings and images of neuroscience as data you can simply open.")
     .version(VERSION)
-    .helpOption("-h, --help", "show help")
+    .helpOption("-h, --help", HELP)
     .showSuggestionAfterError()
     .exitOverride()
     .configureHelp({ sortOptions: false });
@@ -124,14 +129,16 @@ export async function runProgram(argv: string[]): Promise<number> {
       .summary(verb.summary)
       .description(verb.summary)
       .usage(verb.usage)
+      .helpOption("-h, --help", HELP)
       .exitOverride();
     for (const [name, help] of verb.arguments) command.argument(name, help);
     for (const key of verb.flags) {
       const flag: Flag = FLAGS[key];
-      command.addOption(option(flag));
+      command.addOption(option(flag, longHelp));
       if (flag.alias) {
         command.addOption(
-          option({ ...flag, name: flag.alias, short: undefined, default: undefined }).hideHelp(),
+          option({ ...flag, name: flag.alias, short: undefined, default: undefined }, longHelp)
+            .hideHelp(),
         );
       }
     }

@@ -1,5 +1,5 @@
 /** Progress on stderr: a bar on a terminal, plain lines elsewhere; `--json` events on stdout. */
-import type { ProgressEvent, ProgressListener } from "../events.ts";
+import type { FileReport, ProgressEvent, ProgressListener } from "../events.ts";
 import type { FlagValues } from "./flags.ts";
 import type { Inputs } from "./inputs.ts";
 import { humanBytes, humanSeconds } from "./table.ts";
@@ -93,12 +93,15 @@ function announce(
     if (!quiet) say(`skipped      ${report.path}: ${report.warnings.join("; ")}`);
   } else {
     // Failures are said even when quiet: silence would look like success.
-    say(
-      `${report.status.padEnd(12)} ${
-        report.error?.message.startsWith(report.path) ? "" : `${report.path}: `
-      }${report.error?.message}`,
-    );
+    say(`${report.status.padEnd(12)} ${report.path}: ${reason(report)}`);
   }
+}
+
+/** An error's message begins with the file's name, which the line has said already. */
+function reason({ path, error }: FileReport): string {
+  const message = error?.message ?? "";
+  const named = [path, path.split("/").pop()!].find((name) => message.startsWith(`${name}: `));
+  return named === undefined ? message : message.slice(named.length + 2);
 }
 
 function summary(event: Extract<ProgressEvent, { type: "job-end" }>, state: State): string {
