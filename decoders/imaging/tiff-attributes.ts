@@ -87,6 +87,7 @@ const COLOURS: Record<number, [string, string?][]> = {
   1: [["Gray"]],
   2: [["Red", "FF0000"], ["Green", "00FF00"], ["Blue", "0000FF"]],
   5: INKS.map((ink) => [ink]),
+  6: [["Y"], ["Cb"], ["Cr"]],
   8: [["L*"], ["a*"], ["b*"]],
   9: [["L*"], ["a*"], ["b*"]],
   10: [["L*"], ["a*"], ["b*"]],

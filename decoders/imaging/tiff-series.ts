@@ -16,7 +16,9 @@ export interface PageGroup {
 
 /** The photometric kind of what the decoder puts out: YCbCr becomes RGB. */
 export function outputPhotometric(kind: PageKind): number {
-  return kind.photometric === Photometric.YCbCr ? Photometric.Rgb : kind.photometric;
+  const converted = kind.photometric === Photometric.YCbCr && kind.samples === 3 &&
+    !kind.separate && (kind.bits === 8 || kind.compression === 7);
+  return converted ? Photometric.Rgb : kind.photometric;
 }
 
 /** True when both pages hold the same kind of samples. */

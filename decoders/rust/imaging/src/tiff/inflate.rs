@@ -41,6 +41,14 @@ fn careful(input: &[u8], length: usize) -> Result<Vec<u8>> {
     }
 }
 
+/// Decodes a stream of unknown length, at most `limit` bytes.
+pub fn decode_all(input: &[u8], limit: usize) -> Result<Vec<u8>> {
+    let options = DeflateOptions::default().set_limit(limit);
+    DeflateDecoder::new_with_options(input, options)
+        .decode_zlib()
+        .map_err(|e| Error::corrupt(format!("invalid deflate data: {:?}", e.error)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

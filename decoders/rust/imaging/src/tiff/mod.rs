@@ -4,13 +4,19 @@
 //! Source of the format's facts: TIFF Revision 6.0 (1992), its Technical Notes 1 to 3, and the
 //! documents of the later compressions named in their modules.
 
+pub mod fax;
 pub mod inflate;
+pub mod jpeg;
+pub mod lerc;
+pub mod lzma;
 pub mod lzw;
 pub mod packbits;
 pub mod params;
 pub mod predictor;
 pub mod raster;
 pub mod unpack;
+pub mod ycbcr;
+pub mod zstd;
 
 use fuse_core::{abi, Error, Result};
 use params::Params;
@@ -20,7 +26,6 @@ pub fn decode(p: &Params, input: &[u8], out: &mut [u8]) -> Result<usize> {
     if out.len() < p.out_bytes()? {
         return Err(Error::limit("the output buffer is smaller than the chunk"));
     }
-    let stored = p.stored_bytes()?;
     let reversed;
     let input = if p.reversed_bits(input) {
         reversed = input.iter().map(|b| b.reverse_bits()).collect::<Vec<u8>>();
@@ -29,22 +34,55 @@ pub fn decode(p: &Params, input: &[u8], out: &mut [u8]) -> Result<usize> {
         input
     };
     match p.compression {
+        2 | 3 | 4 | 32771 => {
+            if p.bits != 1 || p.samples != 1 {
+                return Err(Error::corrupt(
+                    "fax compression of samples that are not single bits",
+                ));
+            }
+            let rows = fax::decode(input, p.compression, p.fax_options, p.width, p.stored_rows)?;
+            return raster::store(p, &rows, out);
+        }
+        7 => return jpeg::decode(p, input, out),
+        34887 => return lerc::decode(p, input, out),
+        _ => {}
+    }
+    let chroma = ycbcr::applies(p);
+    let stored = if chroma {
+        ycbcr::stored_bytes(p)
+    } else {
+        p.stored_bytes()?
+    };
+    let mut rows = match p.compression {
         1 => {
             let raw = input
                 .get(..stored)
                 .ok_or_else(|| short(input.len(), stored))?;
-            if p.predictor > 1 {
-                raster::store_mut(p, &mut raw.to_vec(), out)
+            return if chroma {
+                ycbcr::store(p, raw, out)
             } else {
                 raster::store(p, raw, out)
-            }
+            };
         }
-        5 => raster::store_mut(p, &mut lzw::decode(input, stored)?, out),
-        8 | 32946 => raster::store_mut(p, &mut inflate::decode(input, stored)?, out),
-        32773 => raster::store_mut(p, &mut packbits::decode(input, stored)?, out),
-        other => Err(Error::unsupported(format!(
-            "TIFF compression {other} is not decoded"
-        ))),
+        5 => lzw::decode(input, stored)?,
+        8 | 32946 => inflate::decode(input, stored)?,
+        32773 => packbits::decode(input, stored)?,
+        34925 => lzma::decode(input, stored)?,
+        50000 => zstd::decode(input, stored)?,
+        other => {
+            return Err(Error::unsupported(format!(
+                "TIFF compression {other} is not decoded"
+            )))
+        }
+    };
+    if chroma {
+        if p.predictor == 2 && p.subsampling == (1, 1) {
+            rows.chunks_exact_mut(p.row_bytes()?)
+                .for_each(|row| predictor::sum8(row, 3));
+        }
+        ycbcr::store(p, &rows, out)
+    } else {
+        raster::store_mut(p, &mut rows, out)
     }
 }
 

@@ -1,0 +1,105 @@
+//! JPEG streams (ITU-T T.81): Huffman-coded sequential and progressive images of 8 bits, 12-bit
+//! sequential images, and lossless ones.
+
+pub mod entropy;
+pub mod stream;
+pub mod wide;
+
+use fuse_core::{Error, Result};
+pub use stream::{Process, Stream};
+use zune_core::bytestream::ZCursor;
+use zune_core::colorspace::ColorSpace;
+use zune_core::options::DecoderOptions;
+use zune_jpeg::JpegDecoder;
+
+/// What the components of a stream mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colour {
+    /// Luma and chroma, to become RGB.
+    YCbCr,
+    /// Luma, chroma and black, to become CMYK.
+    Ycck,
+    /// Nothing: components are passed on.
+    Plain,
+    /// As the stream's own markers say; without any, three components are YCbCr.
+    Guess,
+}
+
+/// Decoded pixels, interleaved; samples of two bytes are little-endian.
+pub struct Image {
+    pub width: usize,
+    pub height: usize,
+    pub components: usize,
+    /// Bytes of a sample.
+    pub bytes: usize,
+    pub pixels: Vec<u8>,
+}
+
+/// Samples an image may have, checked before anything of its size is made.
+const MOST_SAMPLES: u64 = 1 << 29;
+
+/// Decodes a whole stream.
+pub fn decode(stream: &Stream, colour: Colour) -> Result<Image> {
+    let samples = stream.width as u64 * stream.height as u64 * stream.components as u64;
+    if samples > MOST_SAMPLES {
+        return Err(Error::limit(format!("a JPEG image of {samples} samples")));
+    }
+    match stream.process {
+        Process::Arithmetic => Err(Error::unsupported("JPEG with arithmetic coding")),
+        Process::Sequential | Process::Progressive
+            if stream.precision == 8 && matches!(stream.components, 1 | 3 | 4) =>
+        {
+            decode_8bit(stream, colour)
+        }
+        Process::Progressive => Err(Error::unsupported(format!(
+            "progressive JPEG of {} bits and {} components",
+            stream.precision, stream.components
+        ))),
+        Process::Sequential | Process::Lossless => wide::decode(stream, colour),
+    }
+}
+
+fn decode_8bit(stream: &Stream, colour: Colour) -> Result<Image> {
+    let bytes = stream.with_transform(match colour {
+        Colour::YCbCr => Some(1),
+        Colour::Ycck => Some(2),
+        Colour::Plain => Some(0),
+        Colour::Guess => stream.adobe,
+    });
+    let space = match stream.components {
+        1 => ColorSpace::Luma,
+        3 => ColorSpace::RGB,
+        _ => ColorSpace::CMYK,
+    };
+    let options = DecoderOptions::default()
+        .set_max_width(65_535)
+        .set_max_height(65_535)
+        .jpeg_set_max_scans(1000)
+        .set_strict_mode(true)
+        .jpeg_set_out_colorspace(space);
+    let pixels = match run(&bytes, options) {
+        Ok(pixels) => pixels,
+        // A stream with its end marker is whole: what the strict decoder objects to is a matter of form.
+        Err(_) if stream.ended => run(&bytes, options.set_strict_mode(false))?,
+        Err(e) => return Err(e),
+    };
+    let (width, height) = (stream.width, stream.height);
+    if pixels.len() != width * height * stream.components {
+        return Err(Error::corrupt(
+            "the JPEG stream decodes to another size than it states",
+        ));
+    }
+    Ok(Image {
+        width,
+        height,
+        components: stream.components,
+        bytes: 1,
+        pixels,
+    })
+}
+
+fn run(bytes: &[u8], options: DecoderOptions) -> Result<Vec<u8>> {
+    JpegDecoder::new_with_options(ZCursor::new(bytes), options)
+        .decode()
+        .map_err(|e| Error::corrupt(format!("invalid JPEG data: {e}")))
+}
