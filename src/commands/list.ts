@@ -14,9 +14,11 @@ interface Row {
   score: number;
   supported: boolean;
   why: string;
+  /** The file could not be opened or read; `why` says it. */
+  failed: boolean;
 }
 
-/** Prints a row a file. */
+/** Prints a row a file; 1 when one could not be read at all. */
 export async function listCommand(args: string[], flags: FlagValues): Promise<number> {
   const inputs = await resolveInputs(args, flags);
   const rows: Row[] = [];
@@ -41,7 +43,7 @@ export async function listCommand(args: string[], flags: FlagValues): Promise<nu
       `${inputs.title}: ${rows.length} files, ${humanBytes(bytes)}, ${read.length} of them read`,
     );
   }
-  return 0;
+  return rows.some((r) => r.failed) ? 1 : 0;
 }
 
 async function describe(file: JobInput): Promise<Row> {
@@ -53,6 +55,7 @@ async function describe(file: JobInput): Promise<Row> {
     score: 0,
     supported: false,
     why: file.skip ?? "",
+    failed: false,
   };
   if (file.skip) return row;
   try {
@@ -72,6 +75,7 @@ async function describe(file: JobInput): Promise<Row> {
       await source.close();
     }
   } catch (error) {
+    row.failed = true;
     row.why = toFuseError(error, "Network", { source: file.path }).message;
   }
   return row;
