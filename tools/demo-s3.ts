@@ -33,8 +33,8 @@ export interface S3Misbehaviour {
   /** End bodies after this many bytes, `cuts` times. */
   cutAfterBytes?: number;
   cuts?: number;
-  /** Signed URLs have run out. */
-  expired?: boolean;
+  /** Signed URLs have run out, for this many requests. */
+  expirations?: number;
 }
 
 /** Buckets behind one handler. */
@@ -84,7 +84,8 @@ export class DemoS3 {
     }
     const place = this.buckets.get(bucket);
     if (!place) return failure(404, "NoSuchBucket", "The specified bucket does not exist.");
-    if (presigned && (this.misbehave.expired || isExpired(query))) {
+    const expired = this.misbehave.expirations && this.misbehave.expirations-- > 0;
+    if (presigned && (expired || isExpired(query))) {
       return failure(403, "AccessDenied", "Request has expired");
     }
     const paid = presigned || request.headers.get("x-amz-request-payer") === "requester";

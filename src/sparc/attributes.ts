@@ -1,7 +1,7 @@
 /** Root attributes of a converted file that only its dataset knows: the SPARC FUSE vocabulary. */
 import type { Attributes, Json } from "../model/dataset.ts";
 import type { DatasetFile, DatasetListing } from "./dataset-files.ts";
-import type { SdsFacts, SdsTables, SdsTree } from "./sds.ts";
+import { type SdsFacts, SdsTables, type SdsTree } from "./sds.ts";
 import { TABLE_BYTES } from "./tables.ts";
 
 /** What a dataset adds to the attributes of one file's store. */
@@ -76,6 +76,18 @@ export async function sparcAttributes(options: {
     organ_system: joined(description.get("study organ system") ?? [], "; "),
   });
   return { attributes, provenance };
+}
+
+/**
+ * Attributes for the files of one listing. The dataset's tables are read once, when the first file asks,
+ * through `read`.
+ */
+export function listingAttributes(
+  listing: DatasetListing,
+  read: (file: DatasetFile) => Promise<Uint8Array>,
+): { tables: SdsTables; of(file: DatasetFile): Promise<SparcAttributes> } {
+  const tables = new SdsTables(sdsTreeOf(listing, read));
+  return { tables, of: (file) => sparcAttributes({ listing, file, tables }) };
 }
 
 /** Opens the tables of a listing; they are read when first asked for. */

@@ -61,6 +61,19 @@ export async function openDatasetFile(
   return new DatasetFileSource(inner, file, access);
 }
 
+/** All bytes of a small published file, such as a table of the dataset's structure. */
+export async function readDatasetFile(
+  file: DatasetFile,
+  access: DatasetAccess,
+): Promise<Uint8Array> {
+  const source = await openDatasetFile(file, access);
+  try {
+    return await source.read(0, source.size ?? file.size, { purpose: "bulk" });
+  } finally {
+    await source.close();
+  }
+}
+
 /** A published file with its place in the dataset. */
 export class DatasetFileSource extends WrappedSource {
   constructor(
