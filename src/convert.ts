@@ -5,6 +5,8 @@ import type { FileReport, ProgressListener } from "./events.ts";
 import { openDataset, type Opened } from "./identify.ts";
 import type { Attributes, Dataset } from "./model/dataset.ts";
 import { selectFrom, type Selection } from "./model/select.ts";
+import { DEFAULT_TARGETS } from "./plan/chunking.ts";
+import type { DatasetContext } from "./plan/attributes.ts";
 import { buildPlan, type PlanOptions } from "./plan/build.ts";
 import { type Plan, taskCount } from "./plan/plan.ts";
 import { executePlan, type TaskExecutor } from "./pool/execute.ts";
@@ -20,8 +22,8 @@ export interface ConvertOptions extends PlanOptions, OpenOptions {
   format?: string;
   /** Channels and times to keep. */
   selection?: Selection;
-  /** Root attributes from the dataset the file belongs to. */
-  attributes?: Attributes;
+  /** What the dataset the file belongs to says of it; asked for once the file is open. */
+  context?: () => Promise<DatasetContext>;
   onEvent?: ProgressListener;
   /** Name of the file in events and reports; the source's name by default. */
   label?: string;
@@ -70,9 +72,27 @@ export async function planFile(
     score: opened.candidate.score,
     why: opened.candidate.why,
     convertedAt: new Date().toISOString(),
-    attributes: options.attributes,
+    conversion: conversionAttributes(options),
+    dataset: await options.context?.(),
   });
   return { plan, opened, dataset };
+}
+
+/** The choices of a conversion as they are recorded in its output. */
+function conversionAttributes(options: ConvertOptions): Attributes {
+  const { zarrFormat = 3, targets = DEFAULT_TARGETS, compressor, keepRaw, selection, format } =
+    options;
+  return {
+    zarr_format: zarrFormat,
+    chunk_bytes: targets.chunkBytes,
+    shard_bytes: targets.shardBytes,
+    compressor: { ...(compressor ?? { id: "blosc-lz4" }) },
+    ...(keepRaw ? { keep: "raw" } : {}),
+    ...(format ? { format } : {}),
+    ...(selection?.channels ? { channels: selection.channels } : {}),
+    ...(selection?.fromSeconds !== undefined ? { from: selection.fromSeconds } : {}),
+    ...(selection?.untilSeconds !== undefined ? { until: selection.untilSeconds } : {}),
+  };
 }
 
 /** An executor over a pool, or on this thread when the input is small or cannot be opened twice. */

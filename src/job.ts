@@ -7,7 +7,7 @@ import { identify, OPEN_SCORE } from "./identify.ts";
 import { convertFile, type ConvertOptions, type PlannedFile } from "./convert.ts";
 import { FuseError, toFuseError } from "./errors.ts";
 import type { FileReport, ProgressListener } from "./events.ts";
-import type { Attributes } from "./model/dataset.ts";
+import type { DatasetContext } from "./plan/attributes.ts";
 import type { WorkerPool } from "./pool/pool.ts";
 import type { Target } from "./sinks/targets/target.ts";
 import type { ByteSource } from "./source/source.ts";
@@ -20,14 +20,14 @@ export interface JobInput {
   size?: number;
   sha256?: string;
   open(): Promise<ByteSource>;
-  /** Root attributes from the dataset the file belongs to. */
-  attributes?: Attributes;
+  /** What the dataset the file belongs to says of it. */
+  context?: () => Promise<DatasetContext>;
   /** Why this file is not converted (dataset metadata); reported as skipped. */
   skip?: string;
 }
 
 /** How a job is run. */
-export interface JobOptions extends Omit<ConvertOptions, "attributes" | "label"> {
+export interface JobOptions extends Omit<ConvertOptions, "context" | "label"> {
   pool?: WorkerPool;
   /** Opens the place for one file's output; null when it is there already and not to be replaced. */
   makeTarget(
@@ -166,7 +166,7 @@ async function convertOne(
       }, {
         ...options,
         label: input.path,
-        attributes: input.attributes,
+        context: input.context,
         onEvent: (event) => {
           // Reports are sent once, by this job.
           if (event.type !== "file-end") options.onEvent?.(event);

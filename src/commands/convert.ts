@@ -185,7 +185,7 @@ async function dryRun(inputs: Inputs, options: Options, flags: FlagValues): Prom
     try {
       const source = await input.open();
       try {
-        const planned = await planFile(source, { ...options, attributes: input.attributes });
+        const planned = await planFile(source, { ...options, context: input.context });
         const output = outputPath(root, input, planned, flags.to === "zarr.zip");
         const peak = WORKER_BYTES + jobs * (WORKER_BYTES + planned.plan.taskMemoryBytes);
         if (flags.json) {

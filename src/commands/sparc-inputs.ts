@@ -1,6 +1,7 @@
 /** The files of a SPARC dataset as the files of a job. */
 import { FuseError } from "../errors.ts";
 import type { JobInput } from "../job.ts";
+import { listingAttributes } from "../sparc/attributes.ts";
 import { listDataset, selectFiles } from "../sparc/dataset-files.ts";
 import { openDatasetFile } from "../sparc/dataset-sources.ts";
 import { DISCOVER_URL, DiscoverClient } from "../sparc/discover.ts";
@@ -31,6 +32,14 @@ export async function datasetInputs(
       remedy: `\`list ${id}\` shows the paths`,
     });
   }
+  const described = listingAttributes(listing, async (file) => {
+    const source = await openDatasetFile(file, { client, listing, options });
+    try {
+      return await source.read(0, file.size, { signal });
+    } finally {
+      await source.close();
+    }
+  });
   const title = `SPARC dataset ${id} version ${listing.dataset.version}: ${listing.dataset.name}`;
   const taken = new Set<string>();
   const inputs = files.map((file): JobInput => {
@@ -43,6 +52,7 @@ export async function datasetInputs(
       size: file.size,
       sha256: file.sha256,
       open: () => openDatasetFile(file, { client, listing, options }),
+      context: () => described.of(file),
     };
   });
   return { files: inputs, collection: true, title };

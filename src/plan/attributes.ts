@@ -11,9 +11,29 @@ export interface Provenance {
   why: string;
   /** ISO date-time of the conversion. */
   convertedAt: string;
-  /** Attributes from the dataset the file belongs to (doi, subject, species ...). */
-  attributes?: Attributes;
+  /** Choices that shaped the output, enough to repeat it. */
+  conversion?: Attributes;
+  /** What the dataset the file belongs to says of it. */
+  dataset?: DatasetContext;
 }
+
+/** What a dataset says of one of its files. */
+export interface DatasetContext {
+  /** Of the vocabulary: doi, subject, species ... */
+  attributes: Attributes;
+  /** For the `sparc_fuse` attribute: dataset, published address, rows of the subject and sample tables. */
+  provenance: Attributes;
+}
+
+/** Attributes only the dataset can know; for the others the file's own word comes first. */
+const DATASET_KEYS = [
+  "database_id",
+  "doi",
+  "version",
+  "upload_date",
+  "original_file_name",
+  "sparc_subject_id",
+];
 
 /** Root attributes of the output of `dataset`. */
 export function rootAttributes(dataset: Dataset, provenance: Provenance): Attributes {
@@ -21,7 +41,7 @@ export function rootAttributes(dataset: Dataset, provenance: Provenance): Attrib
   const [source] = dataset.sources;
   const rates: Json[] = [...new Set(recordings.map((r) => r.samplingFrequency))];
   const known = (value: Json | undefined): Json => value === undefined ? "unknown" : value;
-  return {
+  const own: Attributes = {
     time_units: recordings.length || dataset.events.length ? "s" : "unknown",
     time_auto_generated: recordings.some((r) => r.timeGenerated === true),
     source_format: dataset.format,
@@ -49,7 +69,14 @@ export function rootAttributes(dataset: Dataset, provenance: Provenance): Attrib
     notes: m.notes ?? "",
     ...(m.startTime ? { start_time: m.startTime } : {}),
     ...(m.header ? { source_header: m.header } : {}),
-    ...provenance.attributes,
+  };
+  for (const [key, value] of Object.entries(provenance.dataset?.attributes ?? {})) {
+    if (DATASET_KEYS.includes(key) || own[key] === undefined || own[key] === "unknown") {
+      own[key] = value;
+    }
+  }
+  return {
+    ...own,
     sparc_fuse: {
       version: VERSION,
       descriptor: { id: dataset.format, score: provenance.score, why: provenance.why },
@@ -59,6 +86,8 @@ export function rootAttributes(dataset: Dataset, provenance: Provenance): Attrib
         ...(source.tag ? { etag: source.tag } : {}),
         files: dataset.sources.map((s) => s.name),
       },
+      ...(provenance.conversion ? { conversion: provenance.conversion } : {}),
+      ...provenance.dataset?.provenance,
       warnings: dataset.warnings,
       left_out: dataset.leftOut.map(({ what, why }) => ({ what, why })),
     },

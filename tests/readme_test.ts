@@ -1,0 +1,34 @@
+/** The README keeps what it promises in words that can be checked. */
+import assert from "node:assert/strict";
+import { FORMATS } from "../decoders/registry.ts";
+import { withTable } from "../tools/readme-formats.ts";
+
+const README = new URL("../README.md", import.meta.url);
+
+Deno.test("the format table is the registry's", async () => {
+  const text = await Deno.readTextFile(README);
+  assert.equal(withTable(text), text, "run tools/readme-formats.ts");
+});
+
+Deno.test("links of the README and the docs lead somewhere", async () => {
+  const files = [README];
+  for await (const entry of Deno.readDir(new URL("../docs/", import.meta.url))) {
+    if (entry.name.endsWith(".md")) files.push(new URL(`../docs/${entry.name}`, import.meta.url));
+  }
+  for (const file of files) {
+    for (const [, target] of (await Deno.readTextFile(file)).matchAll(/\]\(([^)#:]+)\)/g)) {
+      await assert.doesNotReject(
+        Deno.stat(new URL(target, file)),
+        `${file.pathname} links to ${target}`,
+      );
+    }
+  }
+});
+
+Deno.test("every format says what it reads, and its extensions are its own", () => {
+  for (const format of FORMATS) {
+    assert.match(format.id, /^[a-z0-9_]+$/);
+    assert.ok(format.reads.length > 10 && format.references.length > 0, format.id);
+    for (const extension of format.extensions) assert.match(extension, /^\.[a-z0-9.]+$/, format.id);
+  }
+});
