@@ -1,5 +1,6 @@
 /** The kernels against plain TypeScript definitions of what they do. */
 import assert from "node:assert/strict";
+import { registry } from "zarrita";
 import { type FuseError, isFuseError } from "../src/errors.ts";
 import { decodedType, type DType, sizeOf, type StoredType } from "../src/model/dtype.ts";
 import { type EdgeList, type GatherSpec, Kernels } from "../src/stream/kernels.ts";
@@ -494,6 +495,44 @@ Deno.test("blosc: own frames come back, whatever the filter, type size and lengt
         }
       }
     }
+  }
+});
+
+/** The codec zarrita reads Blosc chunks with: c-blosc itself, compiled to wasm. */
+async function cBlosc(settings: Record<string, unknown>) {
+  const codec = await registry.get("blosc")!() as unknown as {
+    fromConfig(c: Record<string, unknown>): {
+      encode(b: Uint8Array): Uint8Array | Promise<Uint8Array>;
+      decode(b: Uint8Array): Uint8Array | Promise<Uint8Array>;
+    };
+  };
+  return codec.fromConfig({ cname: "lz4", clevel: 5, shuffle: 0, blocksize: 0, ...settings });
+}
+
+Deno.test("blosc: c-blosc reads our frames and we read its own", async () => {
+  const next = random(35);
+  const reader = await cBlosc({});
+  for (const filter of ["none", "shuffle", "bitshuffle"] as const) {
+    const writer = await cBlosc({ shuffle: ["none", "shuffle", "bitshuffle"].indexOf(filter) });
+    for (const length of [1, 100, 128, 5000, 65_536, 150_010]) {
+      for (const noise of [0, 3, 255]) {
+        const bytes = Uint8Array.from({ length }, (_, i) => i % 4 ? i >> 9 : next() & noise);
+        const theirs = await writer.encode(bytes);
+        assert.deepEqual(kernels.bloscDecodeBytes(theirs, length), bytes);
+        for (const typeSize of [1, 2, 3, 4, 8]) {
+          const frame = kernels.bloscEncodeBytes(bytes, { typeSize, filter });
+          const back = await reader.decode(frame);
+          assert.deepEqual(new Uint8Array(back), bytes, `${filter} ${typeSize} ${length} ${noise}`);
+        }
+      }
+    }
+  }
+  for (const cname of ["zstd", "zlib", "blosclz"]) {
+    const frame = await (await cBlosc({ cname })).encode(new Uint8Array(10_000));
+    assert.throws(
+      () => kernels.bloscDecodeBytes(frame, 10_000),
+      (e: unknown) => isFuseError(e, "Unsupported") && e.message.includes(cname),
+    );
   }
 });
 

@@ -84,11 +84,23 @@ export interface GatherWindow {
   dstFirst?: number;
 }
 
-/** How a Blosc frame is made. */
+/**
+ * Block size for float64 and int64 columns that count on: their bit planes repeat over thousands of
+ * elements, so a larger block packs them several times smaller.
+ */
+export const TIME_BLOCK_BYTES = 1 << 20;
+
+/**
+ * How a Blosc frame is made. "bitshuffle" suits samples, pixels and times; label images and digital
+ * words, which repeat whole elements, pack smaller and faster with "none".
+ */
 export interface BloscOptions {
   typeSize: number;
   filter: keyof typeof FILTERS;
-  /** Bytes; 0 or absent: chosen. */
+  /**
+   * Bytes; 0 or absent: 64 KiB, the best for samples and pixels. Columns of times want
+   * {@link TIME_BLOCK_BYTES}.
+   */
   blockSize?: number;
   /** 1 (default) and up: faster and larger. */
   acceleration?: number;

@@ -1,5 +1,6 @@
 //! Digital words to events: every change of every line.
 
+use crate::simd::*;
 use fuse_core::abi::{input, output, status};
 use fuse_core::{Error, Result};
 
@@ -23,20 +24,14 @@ pub struct Progress {
 
 /// Appends the changes of the lines in `mask` between `previous` and the words that follow it.
 /// All changes of a word are written together, lowest line first, or not at all.
-pub fn find<T: Copy + Into<u64>>(
-    words: &[T],
-    previous: u64,
-    mask: u64,
-    to: &mut Edges,
-) -> Progress {
+pub fn find<T: Word>(words: &[T], previous: u64, mask: u64, to: &mut Edges) -> Progress {
     let room = to.index.len().min(to.bit.len()).min(to.level.len());
-    let (mut count, mut last) = (0, previous);
-    for (i, &word) in words.iter().enumerate() {
+    let (mut count, mut last, mut i) = (0, previous, 0);
+    while i < words.len() {
+        i += quiet(&words[i..], last, mask);
+        let Some(&word) = words.get(i) else { break };
         let word: u64 = word.into();
         let mut changed = (word ^ last) & mask;
-        if changed == 0 {
-            continue;
-        }
         if changed.count_ones() as usize > room - count {
             return Progress { count, consumed: i };
         }
@@ -49,11 +44,45 @@ pub fn find<T: Copy + Into<u64>>(
             changed &= changed - 1;
         }
         last = word;
+        i += 1;
     }
     Progress {
         count,
         consumed: words.len(),
     }
+}
+
+/// An unsigned word of digital lines.
+pub trait Word: Copy + Into<u64> {
+    /// A vector filled with the low bits of `x`.
+    fn splat(x: u64) -> V;
+}
+impl Word for u8 {
+    fn splat(x: u64) -> V {
+        splat8(x as u8)
+    }
+}
+impl Word for u16 {
+    fn splat(x: u64) -> V {
+        splat16(x as u16)
+    }
+}
+impl Word for u32 {
+    fn splat(x: u64) -> V {
+        splat32(x as u32)
+    }
+}
+
+/// How many words at the front are in whole vectors without a change of the lines in `mask`.
+fn quiet<T: Word>(words: &[T], last: u64, mask: u64) -> usize {
+    let (mask, lanes) = (T::splat(mask), 16 / size_of::<T>());
+    let level = and(T::splat(last), mask);
+    let still = words.chunks_exact(lanes).take_while(|chunk| {
+        // SAFETY: the chunk is 16 bytes long.
+        let v = unsafe { load(chunk.as_ptr().cast()) };
+        equal8(and(v, mask), level) == 0xffff
+    });
+    still.count() * lanes
 }
 
 /// Finds changes in `n` words of `word_bytes` (1, 2 or 4; little endian); returns how many were
@@ -97,4 +126,61 @@ pub unsafe extern "C" fn find_edges(
         consumed.write_unaligned(progress.consumed as u32);
         Ok(progress.count)
     })())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+
+    /// All changes, found in batches of `room`.
+    fn all<T: Word>(words: &[T], previous: u64, mask: u64, room: usize) -> Vec<(usize, u8, u8)> {
+        let (mut found, mut done, mut last) = (Vec::new(), 0, previous);
+        while done < words.len() {
+            let (mut index, mut bit, mut level) = (vec![0; room], vec![0; room], vec![0; room]);
+            let mut to = Edges {
+                index: &mut index,
+                bit: &mut bit,
+                level: &mut level,
+            };
+            let p = find(&words[done..], last, mask, &mut to);
+            for k in 0..p.count {
+                found.push((done + index[k] as usize, bit[k], level[k]));
+            }
+            assert!(p.consumed > 0 || p.count == 0);
+            done += p.consumed;
+            last = words[done - 1].into();
+        }
+        found
+    }
+
+    #[test]
+    fn every_change_is_found_once() {
+        let mut random = Random::new(8);
+        for calm in [1, 3, 40] {
+            let mut now = 0u32;
+            let words: Vec<u32> = (0..2000)
+                .map(|_| {
+                    if random.below(calm) == 0 {
+                        now ^= 1 << random.below(32);
+                    }
+                    now
+                })
+                .collect();
+            let mask = 0xffff_0ff3;
+            let mut expected = Vec::new();
+            let mut last = 5;
+            for (i, &w) in words.iter().enumerate() {
+                for b in 0..32u8 {
+                    if ((w ^ last) & mask) >> b & 1 == 1 {
+                        expected.push((i, b, (w >> b & 1) as u8));
+                    }
+                }
+                last = w;
+            }
+            for room in [32, 33, 5000] {
+                assert_eq!(all(&words, 5, u64::from(mask), room), expected);
+            }
+        }
+    }
 }

@@ -18,6 +18,7 @@ pub mod rows;
 pub mod shuffle;
 pub mod simd;
 pub mod transpose;
+pub mod unblosc;
 pub mod unlz4;
 
 pub use fuse_core::abi;

@@ -322,7 +322,7 @@ mod tests {
     #[test]
     fn what_is_encoded_comes_back() {
         let (mut random, mut table) = (Random::new(3), Table::default());
-        for length in (0..80).chain([255, 256, 270, 1000, 65_535, 65_536, 65_537, 200_000]) {
+        for length in (0..80).chain([255, 256, 270, 1000, 65_535, 65_536, 65_537]) {
             for (acceleration, long) in [(1, false), (4, true), (20, false)] {
                 let search = Search { acceleration, long };
                 round_trip(&random.mixture(length), &mut table, search);
@@ -350,7 +350,7 @@ mod tests {
         let mut random = Random::new(4);
         let (mut good, mut table) = (vec![0; 4096], Table::default());
         let n = encode(&random.mixture(3000), &mut good, &mut table, PLAIN).unwrap_or(0);
-        for round in 0..30_000 {
+        for round in 0..6000 {
             let mut bytes = if round % 2 == 0 {
                 let length = random.below(200);
                 random.bytes(length)

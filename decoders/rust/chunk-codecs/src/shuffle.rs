@@ -214,7 +214,7 @@ mod tests {
     fn by_definition(size: usize, src: &[u8]) -> Vec<u8> {
         let n = src.len() / size;
         let mut out = src.to_vec();
-        if n % 8 == 0 {
+        if n.is_multiple_of(8) {
             out[..n * size].fill(0);
             for e in 0..n {
                 for bit in 0..8 * size {

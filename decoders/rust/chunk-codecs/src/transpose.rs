@@ -370,8 +370,8 @@ mod tests {
                             );
                         }
                         for c in 0..channels {
-                            for t in 0..n {
-                                let from = bases[t] + offsets[c] as usize;
+                            for (t, base) in bases.iter().enumerate() {
+                                let from = base + offsets[c] as usize;
                                 let to = c * apart + t * width;
                                 assert_eq!(rows[to..to + width], src[from..from + width]);
                             }
