@@ -1,0 +1,218 @@
+/** What each column becomes: a channel, the time, text beside the data, events, or a plain column. */
+import type { Attributes } from "../../src/model/dataset.ts";
+import { isPlainNumber, numberOf } from "./csv-cells.ts";
+import type { ColumnConfig, ColumnKind } from "./csv-parser.ts";
+import type { HeadColumn, HeadTable } from "./csv-table.ts";
+import { chooseTime, type TimeChoice } from "./csv-time.ts";
+
+/** What a table is. */
+export type TableShape =
+  /** Channels over time. */
+  | "series"
+  /** Things that happened at times: no numbers beside the time, or onset and duration. */
+  | "events"
+  /** Rows without an order in time. */
+  | "table";
+
+/** A column and its part in the dataset. */
+export interface RoleColumn extends HeadColumn {
+  role: "signal" | "time" | "text" | "unused";
+  /** Filled now and then only: its cells are events, too. */
+  marker: boolean;
+  /** Name no other column has. */
+  uniqueName: string;
+}
+
+/** The parts of all columns. */
+export interface Roles {
+  shape: TableShape;
+  why: string;
+  time: TimeChoice | null;
+  columns: RoleColumn[];
+  /** Rate the file states in words, for tables without a time column. */
+  statedRate?: { hz: number; startSeconds: number; from: string };
+}
+
+const MARKER = /mark|event|trigger|stim|label|annot|comment|note|code|ttl|flag|tag/i;
+/** A column filled in fewer rows than this is sparse. */
+const SPARSE = 0.5;
+
+/** Decides the roles; `small`: the counts of the whole file are known, so empty columns are empty. */
+export function findRoles(table: HeadTable, small: boolean): Roles {
+  const time = chooseTime(table);
+  const rate = time ? null : statedRate(table);
+  const inTime = new Set(time?.parts.map((p) => p.index));
+  const names = new Map<string, number>();
+  const columns = table.columns.map((column): RoleColumn => {
+    const count = (names.get(column.name) ?? 0) + 1;
+    names.set(column.name, count);
+    const sparse = column.filled < SPARSE * table.rows.length;
+    const role = inTime.has(column.index)
+      ? "time"
+      : column.class === "number"
+      ? "signal"
+      : column.class === "empty" && small
+      ? "unused"
+      : "text";
+    return {
+      ...column,
+      role,
+      marker: sparse && (role === "text" || (role === "signal" && MARKER.test(column.header))),
+      uniqueName: count === 1 ? column.name : `${column.name} (${count})`,
+    };
+  });
+  const { shape, why } = findShape(table, columns, time, rate !== null);
+  return {
+    shape,
+    why,
+    time,
+    columns,
+    ...(rate && shape === "series" ? { statedRate: rate } : {}),
+  };
+}
+
+function findShape(
+  table: HeadTable,
+  columns: RoleColumn[],
+  time: TimeChoice | null,
+  rated: boolean,
+): { shape: TableShape; why: string } {
+  const numbers = columns.filter((c) => c.role === "signal");
+  const texts = columns.filter((c) => c.role === "text" && c.class !== "empty");
+  if (time) {
+    const has = (pattern: RegExp) => columns.some((c) => pattern.test(c.header.trim()));
+    if (has(/^onset\b/i) && has(/^duration\b/i)) {
+      return { shape: "events", why: "it has onsets and durations" };
+    }
+    if (numbers.length === 0) {
+      return texts.length
+        ? { shape: "events", why: "it has texts at times and no numbers" }
+        : { shape: "table", why: "it has times and nothing else" };
+    }
+    return { shape: "series", why: time.why };
+  }
+  if (numbers.length === 0) return { shape: "table", why: "it has no numbers" };
+  if (rated) return { shape: "series", why: "the file states a sampling rate" };
+  const rows = table.rows.length;
+  const smooth = numbers.filter((c) => smoothness(table, c) > 0.5);
+  const none = "there is no time column";
+  if (texts.length === 0) {
+    if (table.headerRows.length === 0 && rows >= 16) {
+      return { shape: "series", why: `${none}, and all ${rows} rows seen are nothing but numbers` };
+    }
+    if (rows >= 64 || (rows >= 16 && smooth.length)) {
+      return { shape: "series", why: `${none}, but the columns are long runs of numbers` };
+    }
+    return { shape: "table", why: `${none} and the columns are short` };
+  }
+  if (rows >= 64 && texts.length <= numbers.length && smooth.length) {
+    const name = smooth[0].name;
+    return { shape: "series", why: `${none}, but "${name}" changes smoothly from row to row` };
+  }
+  return { shape: "table", why: `${none} and the numbers do not look like signals` };
+}
+
+/** Correlation of a column with itself one row on; 0 for constants and row numbers. */
+function smoothness(table: HeadTable, column: HeadColumn): number {
+  const values = table.rows.slice(0, 5000)
+    .map((r) => numberOf(r.cells[column.index] ?? "", column.decimal))
+    .filter((v) => Number.isFinite(v));
+  const n = values.length;
+  if (n < 16) return 0;
+  const counting = values.every((v, i) => i === 0 || v - values[i - 1] === values[1] - values[0]);
+  if (counting) return 0;
+  const mean = values.reduce((a, b) => a + b, 0) / n;
+  let own = 0, next = 0;
+  for (let i = 0; i < n; i++) {
+    own += (values[i] - mean) ** 2;
+    if (i > 0) next += (values[i] - mean) * (values[i - 1] - mean);
+  }
+  return own > 0 ? next / own : 0;
+}
+
+const RATE =
+  /^(?:sampl(?:e|es|ing)?[\s_-]*(?:rate|freq\w*)|rate|fs|srate|freq\w*)\s*(?:[([]\s*(k?hz)\s*[)\]])?$/i;
+const STEP =
+  /^(?:interval|sampl(?:e|ing)[\s_-]*(?:interval|period|time)|delta[_ ]?[xt]|dt|x[_ ]?increment)\s*(?:[([]\s*(\w+)\s*[)\]])?$/i;
+
+/** A sampling rate that a line above the table states. */
+function statedRate(
+  table: HeadTable,
+): { hz: number; startSeconds: number; from: string } | null {
+  const pairs: [string, string][] = Object.entries(table.preamble).map(([key, value]) => [
+    key,
+    String(Array.isArray(value) ? value[0] : value),
+  ]);
+  for (const comment of table.comments) {
+    const pair = /^([^:=]{1,60}?)\s*[:=]\s*(.+)$/.exec(comment);
+    if (pair) pairs.push([pair[1], pair[2]]);
+  }
+  const start = numberLike(pairs.find(([key]) => /^x0$/i.test(key.trim()))?.[1] ?? "")?.value ?? 0;
+  for (const [key, text] of pairs) {
+    const found = numberLike(text);
+    if (!found || !(found.value > 0)) continue;
+    const rate = RATE.exec(key.trim());
+    if (rate) {
+      const unit = (found.unit || rate[1] || "Hz").toLowerCase();
+      const scale = { hz: 1, khz: 1000, "s/s": 1, sps: 1, "samples/s": 1 }[unit];
+      if (scale) return { hz: found.value * scale, startSeconds: start, from: `${key}: ${text}` };
+    }
+    const step = STEP.exec(key.trim());
+    if (step) {
+      const unit = (found.unit || step[1] || "s").toLowerCase();
+      const seconds =
+        { s: 1, sec: 1, seconds: 1, ms: 1e3, msec: 1e3, us: 1e6, "\u00b5s": 1e6 }[unit];
+      if (seconds) {
+        return { hz: seconds / found.value, startSeconds: start, from: `${key}: ${text}` };
+      }
+    }
+  }
+  return null;
+}
+
+function numberLike(text: string): { value: number; unit: string } | null {
+  const m = /^([+-]?[\d.,]+(?:[eE][+-]?\d+)?)\s*([^\d\s]\S*)?$/.exec(text.trim());
+  if (!m) return null;
+  const decimal = isPlainNumber(m[1], ".") ? "." : ",";
+  const value = numberOf(m[1], decimal);
+  return Number.isNaN(value) ? null : { value, unit: m[2] ?? "" };
+}
+
+/** What the parser is told of each column. */
+export function columnConfigs(roles: Roles): ColumnConfig[] {
+  const { time } = roles;
+  return roles.columns.map(({ index, role, decimal }): ColumnConfig => {
+    const part = time?.parts.find((p) => p.index === index)?.kind;
+    const kind: ColumnKind = part ??
+      (role === "signal" ? { kind: "number" } : role === "text" ? { kind: "text" } : {
+        kind: "skip",
+      });
+    return { ...kind, decimal };
+  });
+}
+
+/** The choices as JSON, for the metadata of the dataset. */
+export function describeRoles(roles: Roles): Attributes {
+  return {
+    table_is: roles.shape,
+    table_is_because: roles.why,
+    columns: roles.columns.map((c) => ({
+      header: c.header,
+      name: c.uniqueName,
+      units: c.units,
+      holds: c.class,
+      becomes: c.role,
+      ...(c.decimal === "," ? { decimal: "," } : {}),
+      ...(c.comment ? { comment: c.comment } : {}),
+    })),
+    ...(roles.time
+      ? {
+        time_column: roles.time.header,
+        time_column_units: roles.time.units,
+        time_column_because: roles.time.why,
+        time_column_score: Math.round(roles.time.score * 100) / 100,
+        ...(roles.time.assumed ? { time_column_assumed: roles.time.assumed } : {}),
+      }
+      : {}),
+  };
+}

@@ -1,0 +1,59 @@
+/** Delimited text: CSV, TSV and their relatives, as signals over time, events, or plain columns. */
+import type { Dataset } from "../../src/model/dataset.ts";
+import type { ByteSource } from "../../src/source/source.ts";
+import {
+  type FormatDescriptor,
+  NOT_MINE,
+  type OpenOptions,
+  PROBE_BYTES,
+  type ProbeInput,
+  type ProbeResult,
+  type Reader,
+} from "../format.ts";
+import { buildDataset } from "./csv-dataset.ts";
+import { separatorName } from "./csv-dialect.ts";
+import { longDataset } from "./csv-long.ts";
+import { readHead, surveyTable } from "./csv-survey.ts";
+
+const EXTENSIONS = [".csv", ".tsv", ".txt"];
+
+async function open(source: ByteSource, { signal }: OpenOptions): Promise<Dataset> {
+  const survey = await surveyTable(source, signal);
+  return await longDataset(source, survey, signal) ?? buildDataset(source, survey);
+}
+
+/** Starts of text formats that are written in lines and are no tables. */
+const OTHERS = /^\s*[{[<]|^%PDF|^@(?:HD|SQ|RG|PG|CO)\t|^#!|^(?:import|from|function|def|class) /;
+
+function probe({ head, name, size }: ProbeInput): ProbeResult {
+  const complete = head.length < PROBE_BYTES || head.length === size;
+  const read = readHead(head, complete);
+  if ("why" in read || OTHERS.test(read.head.text.slice(0, 200))) return NOT_MINE;
+  const { dialect, table } = read;
+  const extension = EXTENSIONS.some((e) => name.endsWith(e)) ? 40 : 0;
+  // A line or two prove little.
+  const proof = table.rows.length + table.headerRows.length >= 3 ? 1 : 0.5;
+  return {
+    score: Math.round((40 + 80 * Math.min(1, dialect.fit)) * proof) + extension,
+    why: `text in ${table.columns.length} columns separated by ${
+      separatorName(dialect.separator)
+    }: ${dialect.why}`,
+  };
+}
+
+const reader: Reader = { open };
+
+/** Descriptor of delimited text. */
+export const csv: FormatDescriptor = {
+  id: "csv",
+  name: "Delimited text (CSV, TSV, TXT)",
+  kind: "table",
+  extensions: EXTENSIONS,
+  needs: "random",
+  reads: "any separator, decimal comma, UTF-8/UTF-16/Latin-1, preambles, units, time in numbers, " +
+    "dates or clocks, text and marker columns, long format",
+  missing: "several tables in one file",
+  references: ["RFC 4180", "W3C Model for Tabular Data", "Python csv", "pandas.read_csv"],
+  probe,
+  load: () => Promise.resolve(reader),
+};
