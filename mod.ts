@@ -35,7 +35,17 @@ export { runJob } from "./src/job.ts";
 export type { JobInput, JobOptions } from "./src/job.ts";
 export { openSource, openSpec } from "./src/source/open.ts";
 export type { SourceInput, SourceOptions } from "./src/source/open.ts";
-export type { ByteSource, ReadOptions, S3Options, SourceSpec } from "./src/source/source.ts";
+export type {
+  ByteSource,
+  ReadOptions,
+  S3Options,
+  SourceSpec,
+  SourceStats,
+  UrlRenewal,
+} from "./src/source/source.ts";
+export type { CacheBudget } from "./src/source/cache.ts";
+export type { CoalesceBudget } from "./src/source/coalesce.ts";
+export type { RetryPolicy } from "./src/source/retry.ts";
 export { MemoryTarget } from "./src/sinks/targets/memory.ts";
 export type { ObjectWriter, Target, TargetSpec } from "./src/sinks/targets/target.ts";
 export { WorkerPool } from "./src/pool/pool.ts";
@@ -46,8 +56,12 @@ export type { Compressor, Plan, PlannedArray, PlannedGroup, TaskSet } from "./sr
 export { executePlan } from "./src/pool/execute.ts";
 export type { Outcome, TaskExecutor } from "./src/pool/execute.ts";
 export { DiscoverClient } from "./src/sparc/discover.ts";
+export type { DiscoverOptions } from "./src/sparc/discover.ts";
+export type * from "./src/sparc/discover-types.ts";
 export { listDataset, selectFiles } from "./src/sparc/dataset-files.ts";
+export type { DatasetFile, DatasetListing, DatasetSelection } from "./src/sparc/dataset-files.ts";
 export { openDatasetFile } from "./src/sparc/dataset-sources.ts";
+export type { DatasetAccess } from "./src/sparc/dataset-sources.ts";
 export { setWasmFetcher } from "./decoders/wasm/instance.ts";
 export { setNativeCodecs } from "./src/sinks/zarr/native-codecs.ts";
 export type * from "./src/model/dataset.ts";
@@ -98,6 +112,8 @@ export async function convert(
 }
 
 async function openOutput(path: string): Promise<Target> {
-  if (path.endsWith(".zip")) return new (await import("./src/sinks/targets/zip.ts")).ZipTarget(path);
+  if (path.endsWith(".zip")) {
+    return new (await import("./src/sinks/targets/zip.ts")).ZipTarget(path);
+  }
   return new (await import("./src/sinks/targets/directory.ts")).DirectoryTarget(path);
 }

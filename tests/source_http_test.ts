@@ -113,7 +113,10 @@ Deno.test("http: refusals are not retried; nobody answering is", async () => {
     assert.match(missing.message, /no such file.*HTTP 404/);
     assert.equal(server.requests.length, 2);
   });
-  const nobody = await failure(HttpSource.open("http://127.0.0.1:9/x", options));
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  const nobody = await failure(HttpSource.open(`http://127.0.0.1:${port}/x`, options));
   assert.equal(nobody.tag, "Network");
   assert.match(nobody.message, /5 attempts/);
 });

@@ -3,6 +3,7 @@
  * converter uses, both key layouts, and the refusals and accidents the real one has.
  */
 import { cleanKeyPath } from "../src/sparc/keys.ts";
+import { fileType } from "./demo-files/pennsieve-types.ts";
 import type { DemoS3 } from "./demo-s3.ts";
 
 /** A file of a demo dataset, by its path of names below the dataset's root. */
@@ -61,20 +62,6 @@ export interface DiscoverSettings {
 export const OPEN_BUCKET = "sparc-prod-aod-discover-publish50-use1";
 /** A publish bucket whose readers pay. */
 export const PAID_BUCKET = "pennsieve-prod-discover-publish-use1";
-
-const FILE_TYPES: Record<string, [fileType: string, packageType: string, icon: string]> = {
-  acq: ["BioPAC", "Unsupported", "Timeseries"],
-  csv: ["CSV", "CSV", "Tabular"],
-  json: ["Json", "Unsupported", "JSON"],
-  jpg: ["JPEG", "Image", "Image"],
-  md: ["Markdown", "Unsupported", "Code"],
-  nev: ["NEV", "TimeSeries", "Timeseries"],
-  ns5: ["NEV", "TimeSeries", "Timeseries"],
-  rhd: ["Intan", "Unsupported", "Timeseries"],
-  tiff: ["TIFF", "Slide", "Microscope"],
-  txt: ["Text", "Text", "Text"],
-  xlsx: ["MSExcel", "MSExcel", "Excel"],
-};
 
 interface Published {
   path: string;
@@ -399,11 +386,6 @@ export class DemoDiscover {
     });
     return json({ header: { count: data.length, size }, data });
   }
-}
-
-function fileType(name: string): [string, string, string] {
-  const extension = name.split(".").pop()!.toLowerCase();
-  return FILE_TYPES[extension] ?? ["GenericData", "Unsupported", "GenericData"];
 }
 
 function json(body: unknown, status = 200): Response {

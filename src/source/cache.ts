@@ -9,6 +9,7 @@ import { WrappedSource } from "./wrapped.ts";
 
 /** Sizes of a header cache, bytes. */
 export interface CacheBudget {
+  /** Unit of requests and of eviction. */
   blockBytes: number;
   /** Most bytes held. */
   heldBytes: number;

@@ -13,6 +13,7 @@ export type SourceInput = string | URL | Blob | SourceSpec | ByteSource;
 
 /** How to reach the services inputs lie on. Plain data, apart from the last group. */
 export interface SourceOptions {
+  /** Cancels the opening; each read takes a signal of its own. */
   signal?: AbortSignal;
   /** Name for the user, where the path or URL does not give it. */
   name?: string;
@@ -20,6 +21,7 @@ export interface SourceOptions {
   headers?: Record<string, string>;
   /** Service settings for `s3://` inputs. */
   s3?: S3Options;
+  /** How persistent reads of remote sources are. */
   retry?: Partial<RetryPolicy>;
   /** Header cache of remote sources; false for none. */
   cache?: Partial<CacheBudget> | false;
@@ -27,6 +29,7 @@ export interface SourceOptions {
   coalesce?: Partial<CoalesceBudget> | false;
   /** Window of forward sources, bytes. */
   windowBytes?: number;
+  /** What sends requests; the platform's fetch by default. */
   fetch?: typeof fetch;
   /** What `-` reads from; standard input by default. */
   stdin?: ReadableStream<Uint8Array>;

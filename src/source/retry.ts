@@ -155,8 +155,8 @@ function asTransient(error: unknown): TransientFailure | undefined {
   // What fetch and body readers throw for lost connections: TypeError by the standard, and runtimes'
   // own classes and codes beside it.
   if (error instanceof TypeError) {
-    // A URL that is not one stays wrong however often it is asked.
-    return /invalid url/i.test(error.message)
+    // An address that cannot be asked at all stays so however often it is tried.
+    return /invalid url|blocked/i.test(error.message)
       ? undefined
       : new TransientFailure(error.message, undefined, error);
   }

@@ -39,16 +39,21 @@ export type SourceSpec =
 export interface S3Options {
   /** Endpoint URL for services other than AWS. */
   endpoint?: string;
+  /** "us-east-1" unless given; redirects to other regions are followed. */
   region?: string;
   /** Sign requests with the environment's credentials; unsigned otherwise. */
   signed?: boolean;
+  /** Accept the bill of a requester-pays bucket. */
   requesterPays?: boolean;
 }
 
 /** A file of a published dataset whose signed URL can be asked for again. */
 export interface UrlRenewal {
+  /** Base of the Discover API. */
   discoverUrl: string;
+  /** Number of the dataset. */
   datasetId: number;
+  /** Number of its version. */
   version: number;
   /** Key path of the file below the dataset's root: "files/primary/sub-1/20_1021.acq". */
   keyPath: string;
@@ -66,6 +71,7 @@ export interface SourceStats {
 
 /** Options of one read. */
 export interface ReadOptions {
+  /** Cancels the read. */
   signal?: AbortSignal;
   /** "header" reads are small, repeated and cached in blocks; "bulk" reads go past that cache. */
   purpose?: "header" | "bulk";
@@ -79,6 +85,7 @@ export interface ByteSource {
   readonly uri: string;
   /** Length in bytes; undefined when unknown (a pipe). */
   readonly size: number | undefined;
+  /** Whether ranges can be read in any order, or bytes only come once, in order. */
   readonly access: "random" | "forward";
   /** Local reads are cheap and synchronous inside; remote reads have latency and should be few. */
   readonly distance: "local" | "remote";
@@ -106,6 +113,7 @@ export interface ByteSource {
   sibling(relativePath: string): Promise<ByteSource | null>;
   /** Names in the same folder, or null when the place cannot be listed. */
   siblingNames(): Promise<string[] | null>;
+  /** Frees handles, connections and caches; reads after it fail. */
   close(): Promise<void>;
 }
 

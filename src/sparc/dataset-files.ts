@@ -7,7 +7,8 @@
  */
 import { FuseError, isFuseError } from "../errors.ts";
 import { baseName } from "../source/urls.ts";
-import type { DiscoverClient, DiscoverDataset } from "./discover.ts";
+import type { DiscoverClient } from "./discover.ts";
+import type { DiscoverDataset } from "./discover-types.ts";
 import { type PathPattern, pathPattern } from "./path-filter.ts";
 
 /** One published file. */
@@ -20,13 +21,19 @@ export interface DatasetFile {
   relativePath: string;
   /** Key below the dataset's root: "files/primary/sub-1/20_1021.acq". */
   keyPath: string;
+  /** S3 bucket. */
   bucket: string;
   /** Whole S3 key. */
   key: string;
+  /** `s3://bucket/key`. */
   uri: string;
+  /** Bytes. */
   size: number;
+  /** S3 version of the object. */
   versionId?: string;
+  /** Hexadecimal, where published. */
   sha256?: string;
+  /** "N:package:<uuid>". */
   sourcePackageId?: string;
   /** Pennsieve's idea of the type, by extension only. */
   fileType?: string;
@@ -36,6 +43,7 @@ export interface DatasetFile {
 
 /** A dataset version and its files, by path. */
 export interface DatasetListing {
+  /** The version that is listed. */
   dataset: DiscoverDataset;
   /** False for a version that has a successor; its objects are then read by version id. */
   latest: boolean;
@@ -45,6 +53,7 @@ export interface DatasetListing {
   root: string;
   /** All files, ordered by path. */
   files: DatasetFile[];
+  /** What was doubtful, in words a user understands. */
   warnings: string[];
 }
 
@@ -267,6 +276,7 @@ function isEmbargo(error: FuseError): boolean {
 
 /** The files a user means. */
 export interface DatasetSelection {
+  /** In the order of their paths. */
   files: DatasetFile[];
   /** Patterns nothing matched. */
   unmatched: string[];

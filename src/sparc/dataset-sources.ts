@@ -11,7 +11,9 @@ import { freshUrl } from "./signed-urls.ts";
 
 /** How to reach the files of a dataset. */
 export interface DatasetAccess {
+  /** The service that lists and signs. */
   client: DiscoverClient;
+  /** The listing the file is of. */
   listing: DatasetListing;
   /** `s3.signed` says that there are AWS credentials to pay requester-pays buckets with. */
   options?: SourceOptions;

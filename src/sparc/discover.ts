@@ -17,17 +17,13 @@ import {
   TransientFailure,
 } from "../source/retry.ts";
 import {
-  type BrowseNode,
   browsePageSchema,
   datasetSchema,
-  type DiscoverDataset,
   downloadManifestSchema,
-  type ManifestFile,
   manifestFileSchema,
   tombstoneSchema,
 } from "./discover-schemas.ts";
-
-export type { BrowseNode, DiscoverDataset, ManifestFile } from "./discover-schemas.ts";
+import type { BrowseNode, DiscoverDataset, ManifestFile, SignedFile } from "./discover-types.ts";
 
 /** Where Discover is, unless a caller says otherwise. */
 export const DISCOVER_URL = "https://api.pennsieve.io/discover";
@@ -36,30 +32,25 @@ export const DISCOVER_URL = "https://api.pennsieve.io/discover";
 export interface DiscoverOptions {
   /** Base of the API, without a trailing slash. */
   baseUrl?: string;
+  /** Cancels everything under way. */
   signal?: AbortSignal;
+  /** How persistent to be. */
   retry?: Partial<RetryPolicy>;
+  /** What sends requests; the platform's fetch by default. */
   fetch?: typeof fetch;
   /** Entries asked for per page of a folder. */
   pageSize?: number;
 }
 
-/** A file with an address that can be read for about an hour. */
-export interface SignedFile {
-  /** File name for the user. */
-  name: string;
-  /** Key path below the dataset's root, built from the answer's folders and the URL's last segment. */
-  keyPath: string;
-  url: string;
-  size: number | undefined;
-}
-
 /** A client of one Discover service. */
 export class DiscoverClient {
+  /** Base of the API, without a trailing slash. */
   readonly baseUrl: string;
   /** The settings it was made with, for clients of the same kind. */
   readonly options: DiscoverOptions;
   readonly #policy: RetryPolicy;
 
+  /** Makes a client; no request is sent yet. */
   constructor(options: DiscoverOptions = {}) {
     this.baseUrl = (options.baseUrl ?? DISCOVER_URL).replace(/\/+$/, "");
     this.options = options;
