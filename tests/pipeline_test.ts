@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import "../src/platform/node.ts";
-import { FuseError } from "../src/errors.ts";
+import type { FuseError } from "../src/errors.ts";
 import type { Dataset } from "../src/model/dataset.ts";
 import type { StoredType } from "../src/model/dtype.ts";
-import { frameTable } from "../src/model/layout.ts";
+import { type FrameLayout, frameTable } from "../src/model/layout.ts";
 import { buildPlan, type PlanOptions } from "../src/plan/build.ts";
 import type { Plan } from "../src/plan/plan.ts";
 import { executePlan } from "../src/pool/execute.ts";
@@ -197,6 +197,24 @@ Deno.test("digital words become edges of lines, across chunks and tasks", async 
   assert.deepEqual([...((await readArray(target, "digital_in/words")).data as Uint16Array)], [
     ...words,
   ]);
+});
+
+Deno.test("a layout that names a bit gives the level of that line", async () => {
+  for (const stored of ["uint8", "uint16", "uint32"] as const) {
+    for (const bit of [0, 5]) {
+      const dataset = interleaved({ stored, channels: 3, samples: 4001 });
+      const layout = dataset.recordings[0].parts[0].layout as FrameLayout;
+      const words = await channelSamples(dataset, dataset.recordings[0], 1);
+      layout.bit = bit;
+      const { data } = await readArray(
+        (await convert(dataset, { targets: SMALL })).target,
+        "signals",
+      );
+      const row = [...data].slice(4001, 8002);
+      assert.deepEqual(row, words.map((w) => (Number(w) >>> bit) & 1));
+      assert.ok(row.includes(0) && row.includes(1));
+    }
+  }
 });
 
 Deno.test("a stream of unknown length grows its arrays, and their time axis", async () => {

@@ -56,6 +56,7 @@ export interface GatherSpec {
     | "littleEndian"
     | "flipSign"
     | "signMagnitude"
+    | "bit"
     | "samplesPerFrame"
     | "channelOffsets"
     | "sampleStride"
@@ -155,12 +156,15 @@ const PARAM = {
 } as const;
 const PARAM_WORDS = 21;
 
+const WORDS = { uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array };
+
 /** A prepared gather: the layout's tables lie in wasm memory until {@link FrameGather.free}. */
 export class FrameGather {
   readonly #kernels: Kernels;
   readonly #block: WasmBuffer;
   readonly #params: Uint32Array;
   readonly #paramsAt: number;
+  readonly #bit: number | undefined;
   /** Element type of the rows. */
   readonly dtype: DType;
   readonly channelCount: number;
@@ -180,6 +184,12 @@ export class FrameGather {
     if (calibrated && (spec.gain?.length !== n || spec.offset?.length !== n)) {
       throw new FuseError("Usage", "a gain and an offset are needed for every channel");
     }
+    if (layout.bit !== undefined && (calibrated || !/^uint(8|16|32)$/.test(layout.stored))) {
+      throw new FuseError("Usage", "single bits are taken from raw unsigned words only", {
+        found: `${layout.stored}, ${spec.output}`,
+      });
+    }
+    this.#bit = layout.bit;
     this.#kernels = kernels;
     this.channelCount = n;
     this.dtype = spec.output !== "raw"
@@ -233,6 +243,18 @@ export class FrameGather {
     p[PARAM.sampleCount] = window.sampleCount;
     new Uint32Array(this.#kernels.wasm.memory.buffer, this.#paramsAt, PARAM_WORDS).set(p);
     this.#kernels.wasm.call("gather_frames", [this.#paramsAt], place);
+    if (this.#bit !== undefined) this.#keepBit(this.#bit, window);
+  }
+
+  /** Reduces the gathered words to one bit each. */
+  #keepBit(bit: number, window: GatherWindow): void {
+    const { dst, dstStride, dstFirst = 0, sampleCount } = window;
+    const words = WORDS[this.dtype as keyof typeof WORDS];
+    for (let c = 0; c < this.channelCount; c++) {
+      const at = dst + (c * dstStride + dstFirst) * words.BYTES_PER_ELEMENT;
+      const row = new words(this.#kernels.wasm.memory.buffer, at, sampleCount);
+      for (let i = 0; i < sampleCount; i++) row[i] = (row[i] >>> bit) & 1;
+    }
   }
 
   free(): void {
