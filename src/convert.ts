@@ -37,8 +37,16 @@ export interface PlannedFile {
   dataset: Dataset;
 }
 
+/** Where a conversion goes. */
+export interface Destination {
+  target: Target;
+  /** Its name in the report. */
+  output: string;
+  journal?: { around(executor: TaskExecutor): TaskExecutor; end(): void };
+}
+
 /** Inputs up to this size are converted on the calling thread: a worker would cost more than it gives. */
-const INLINE_BYTES = 4 << 20;
+export const INLINE_BYTES = 4 << 20;
 
 /**
  * Opens a source and plans its conversion without reading any sample.
@@ -129,7 +137,7 @@ export function chooseExecutor(
  */
 export async function convertFile(
   source: ByteSource,
-  makeTarget: (planned: PlannedFile) => Promise<{ target: Target; output: string }>,
+  makeTarget: (planned: PlannedFile) => Promise<Destination>,
   options: ConvertOptions & { pool?: WorkerPool } = {},
 ): Promise<FileReport> {
   const label = options.label ?? source.name;
@@ -146,21 +154,23 @@ export async function convertFile(
     bytesIn: 0,
     bytesOut: 0,
     seconds: 0,
-    etag: source.tag ?? null,
+    etag: source.distance === "remote" ? source.tag ?? null : null,
     sha256: null,
     warnings: [],
   };
   let planned: PlannedFile | undefined;
   try {
     planned = await planFile(source, options);
-    const { plan, opened } = planned;
+    const { opened } = planned;
     Object.assign(report, {
       format: opened.candidate.format.name,
       descriptor: opened.candidate.format.id,
       score: opened.candidate.score,
-      warnings: [...plan.warnings],
+      warnings: [...planned.plan.warnings],
     });
-    const { target, output } = await makeTarget(planned);
+    const { target, output, journal } = await makeTarget(planned);
+    // Going on with an earlier run means its plan.
+    const { plan } = planned;
     options.onEvent?.({
       type: "file-start",
       file: label,
@@ -172,6 +182,7 @@ export async function convertFile(
     try {
       const outcome = await executePlan(plan, target, executor, {
         signal: options.signal,
+        journal,
         onTask: (done, tasks, result) =>
           options.onEvent?.({
             type: "task",

@@ -4,12 +4,11 @@
  */
 import type { Candidate } from "./identify.ts";
 import { identify, OPEN_SCORE } from "./identify.ts";
-import { convertFile, type ConvertOptions, type PlannedFile } from "./convert.ts";
+import { convertFile, type ConvertOptions, type Destination, type PlannedFile } from "./convert.ts";
 import { FuseError, toFuseError } from "./errors.ts";
 import type { FileReport, ProgressListener } from "./events.ts";
 import type { DatasetContext } from "./plan/attributes.ts";
 import type { WorkerPool } from "./pool/pool.ts";
-import type { Target } from "./sinks/targets/target.ts";
 import type { ByteSource } from "./source/source.ts";
 
 /** One file of a job. */
@@ -30,10 +29,7 @@ export interface JobInput {
 export interface JobOptions extends Omit<ConvertOptions, "context" | "label"> {
   pool?: WorkerPool;
   /** Opens the place for one file's output; null when it is there already and not to be replaced. */
-  makeTarget(
-    input: JobInput,
-    planned: PlannedFile,
-  ): Promise<{ target: Target; output: string } | null>;
+  makeTarget(input: JobInput, planned: PlannedFile): Promise<Destination | null>;
   /** Files under way at a time. */
   concurrency?: number;
 }

@@ -1,6 +1,6 @@
 /** `convert`: files to stores, with progress, a report and an exit status. */
 import { join } from "node:path";
-import { existsSync, mkdirSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { planFile, type PlannedFile } from "../convert.ts";
 import { FuseError, toFuseError } from "../errors.ts";
 import type { FileReport } from "../events.ts";
@@ -9,9 +9,7 @@ import type { Selection } from "../model/select.ts";
 import { DEFAULT_TARGETS } from "../plan/chunking.ts";
 import type { Compressor } from "../plan/plan.ts";
 import { WorkerPool } from "../pool/pool.ts";
-import { DirectoryTarget } from "../sinks/targets/directory.ts";
-import type { Target } from "../sinks/targets/target.ts";
-import { ZipTarget } from "../sinks/targets/zip.ts";
+import { openDestination } from "./destination.ts";
 import { type FlagValues, parseSeconds, parseSize } from "./flags.ts";
 import { type Inputs, resolveInputs } from "./inputs.ts";
 import { interruptSignal } from "./interrupt.ts";
@@ -34,9 +32,11 @@ export async function convertCommand(args: string[], flags: FlagValues): Promise
   }
 }
 
-type Options = Omit<JobOptions, "makeTarget">;
+/** What the flags say of a conversion. */
+export type Options = Omit<JobOptions, "makeTarget">;
 
-function conversionOptions(flags: FlagValues): Options {
+/** Conversion options from flags. @throws FuseError `Usage`. */
+export function conversionOptions(flags: FlagValues): Options {
   const bytes = (key: "chunkBytes" | "shardBytes", fallback: number) => {
     if (flags[key] === undefined) return fallback;
     const size = parseSize(String(flags[key]));
@@ -125,17 +125,12 @@ async function convertAll(inputs: Inputs, options: Options, flags: FlagValues): 
       onEvent: progress.listen,
       // deno-lint-ignore require-await
       makeTarget: async (input, planned) => {
-        const path = outputPath(root, input, planned, flags.to === "zarr.zip");
-        if (existsSync(path) && !flags.overwrite) return null;
-        try {
-          mkdirSync(join(path, ".."), { recursive: true });
-        } catch (error) {
-          throw toFuseError(error, "Sink", { source: path });
-        }
-        const target: Target = flags.to === "zarr.zip"
-          ? new ZipTarget(path)
-          : new DirectoryTarget(path);
-        return { target, output: path };
+        const zip = flags.to === "zarr.zip";
+        return openDestination(outputPath(root, input, planned, zip), planned, {
+          zip,
+          overwrite: flags.overwrite === true,
+          resume: flags.resume === true,
+        });
       },
     });
   } finally {
@@ -159,7 +154,8 @@ function exitStatus(reports: FileReport[], collection: boolean): number {
   return failed || (unread > 0 && (!collection || reports.every((r) => r.status !== "ok"))) ? 1 : 0;
 }
 
-function workers(flags: FlagValues): number {
+/** Workers to use, from `--jobs` and `--memory`. @throws FuseError `Usage`. */
+export function workers(flags: FlagValues): number {
   const cores = navigator.hardwareConcurrency || 2;
   const wanted = flags.jobs === undefined ? cores : Number(flags.jobs);
   if (!Number.isInteger(wanted) || wanted < 1 || wanted > 256) {

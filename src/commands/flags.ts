@@ -80,6 +80,22 @@ export const FLAGS = {
     help: "read as this format, whatever the bytes look like (see `formats`)",
   },
   overwrite: { name: "overwrite", help: "replace outputs that are there already" },
+  resume: { name: "resume", help: "go on with an interrupted run of the same conversion" },
+  planFile: {
+    name: "plan-file",
+    value: "FILE",
+    help: "where the plan is written (OUTPUT.plan.json)",
+  },
+  tasks: {
+    name: "tasks",
+    value: "LIST",
+    help: "tasks to run: 0-9,12; all unfinished ones by default",
+  },
+  part: {
+    name: "part",
+    value: "K/N",
+    help: "run the K-th of N equal shares of the tasks, K from 0",
+  },
   jobs: { name: "jobs", short: "j", value: "N", help: "workers (one a core)" },
   memory: {
     name: "memory",

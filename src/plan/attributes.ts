@@ -83,7 +83,7 @@ export function rootAttributes(dataset: Dataset, provenance: Provenance): Attrib
       source: {
         uri: source.uri,
         size: source.size ?? "unknown",
-        ...(source.tag ? { etag: source.tag } : {}),
+        ...(source.tag && source.distance === "remote" ? { etag: source.tag } : {}),
         files: dataset.sources.map((s) => s.name),
       },
       ...(provenance.conversion ? { conversion: provenance.conversion } : {}),

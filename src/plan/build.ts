@@ -63,6 +63,7 @@ export class PlanBuilder {
         uri: source.uri,
         name: source.name,
         size: source.size ?? null,
+        tag: source.tag ?? null,
         format: dataset.format,
         score: provenance.score,
       },

@@ -91,7 +91,15 @@ export type TaskSet =
 
 /** A serialisable conversion. */
 export interface Plan {
-  input: { uri: string; name: string; size: number | null; format: string; score: number };
+  input: {
+    uri: string;
+    name: string;
+    size: number | null;
+    /** ETag or time of change: tells a changed input from the one that was planned. */
+    tag: string | null;
+    format: string;
+    score: number;
+  };
   sources: (SourceSpec | null)[];
   frameTables: FrameTable[];
   digital: DigitalLines[];

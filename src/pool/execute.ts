@@ -2,7 +2,7 @@
  * Runs a plan: hands out its tasks, joins what they return, and writes the metadata that makes the
  * store openable last of all.
  */
-import { FuseError } from "../errors.ts";
+import { FuseError, isFuseError } from "../errors.ts";
 import type { Plan } from "../plan/plan.ts";
 import { taskCount } from "../plan/plan.ts";
 import { metadataDocuments } from "../sinks/zarr/metadata.ts";
@@ -38,10 +38,13 @@ export async function executePlan(
   options: {
     signal?: AbortSignal;
     onTask?: (done: number, total: number, result: TaskResult) => void;
+    /** Record of finished tasks; an interrupted conversion is then left to be gone on with. */
+    journal?: { around(executor: TaskExecutor): TaskExecutor; end(): void };
   } = {},
 ): Promise<Outcome> {
   try {
-    const joined = await runTasks(plan, target, executor, options);
+    const { journal } = options;
+    const joined = await runTasks(plan, target, journal?.around(executor) ?? executor, options);
     dropEmptyTables(plan, joined.shapes);
     const { sparc_fuse: own } = plan.groups[0].attributes as {
       sparc_fuse?: { warnings?: string[] };
@@ -51,9 +54,16 @@ export async function executePlan(
       target.put(key, bytes);
       joined.outcome.bytesWritten += bytes.length;
     }
+    journal?.end();
     await target.finish();
     return joined.outcome;
   } catch (error) {
+    if (options.journal && isFuseError(error, "Aborted")) {
+      throw new FuseError("Aborted", error.statement, {
+        ...error.details,
+        remedy: "What is done is kept: --resume goes on from here",
+      });
+    }
     await target.abort();
     throw error;
   }
@@ -113,7 +123,7 @@ async function runTasks(
   let next = 0;
   try {
     while (next < total || running.length) {
-      signal?.throwIfAborted();
+      if (signal?.aborted) throw new FuseError("Aborted", "cancelled", { source: plan.input.name });
       while (next < total && running.length < executor.concurrency) {
         const promise = executor.run(next);
         promise.catch(() => {});

@@ -47,6 +47,8 @@ export interface TaskResult {
   tips: PyramidTip[];
   shapes: FinalShape[];
   warnings: string[];
+  /** Objects the task has written, with their lengths. */
+  written: { key: string; length: number }[];
   /** Objects for a target only the owner can write. */
   objects: { key: string; bytes: Uint8Array<ArrayBuffer> }[];
 }
@@ -62,6 +64,7 @@ export function emptyResult(index: number): TaskResult {
     tips: [],
     shapes: [],
     warnings: [],
+    written: [],
     objects: [],
   };
 }

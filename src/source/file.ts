@@ -23,13 +23,17 @@ export class FileSource implements ByteSource {
   readonly name: string;
   #handle: number | undefined;
   readonly #onClose?: () => void;
+  /** Time of the last change: tells a changed file from the one that was planned. */
+  readonly tag: string;
 
   private constructor(
     readonly path: string,
     handle: number,
     readonly size: number,
+    changedMs: number,
     options: { name?: string; onClose?: () => void },
   ) {
+    this.tag = new Date(changedMs).toISOString();
     this.#handle = handle;
     this.#onClose = options.onClose;
     this.name = options.name ?? basename(path);
@@ -61,7 +65,7 @@ export class FileSource implements ByteSource {
       closeSync(handle);
       throw new FuseError("Usage", "is not a regular file", { source: path });
     }
-    return new FileSource(full, handle, stat.size, options);
+    return new FileSource(full, handle, stat.size, stat.mtimeMs, options);
   }
 
   get uri(): string {

@@ -50,4 +50,5 @@ export function runClockTask(
   }
   objects.close();
   result.bytesWritten += objects.bytesWritten;
+  result.written.push(...objects.written);
 }

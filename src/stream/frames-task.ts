@@ -127,6 +127,7 @@ export class FramesTask {
       for (const set of objects) {
         set.close();
         result.bytesWritten += set.bytesWritten;
+        result.written.push(...set.written);
       }
     } catch (error) {
       objects.forEach((o) => o.abort());

@@ -87,6 +87,7 @@ export class ImageTask {
       for (const set of objects) {
         set.close();
         result.bytesWritten += set.bytesWritten;
+        result.written.push(...set.written);
       }
     } catch (error) {
       objects.forEach((o) => o.abort());

@@ -46,6 +46,7 @@ export async function runStreamTask(
       checkLength(plan, index, final.shape);
       result.shapes.push(final);
       result.bytesWritten += growing.bytesWritten;
+      result.written.push(...growing.written);
     }
   } catch (error) {
     [...feeds.values()].flat().forEach((f) => f.growing.abort());

@@ -101,10 +101,11 @@ export class PartialDirectory implements Pick<Target, "create" | "put"> {
 
 /** A store that becomes the folder `path`. */
 export class DirectoryTarget extends PartialDirectory implements Target {
-  constructor(readonly finalPath: string) {
+  /** @param keep goes on with what an earlier run has left, instead of beginning anew */
+  constructor(readonly finalPath: string, keep = false) {
     super(`${finalPath}.partial`);
     guarded(finalPath, () => {
-      rmSync(this.path, { recursive: true, force: true });
+      if (!keep) rmSync(this.path, { recursive: true, force: true });
       mkdirSync(this.path, { recursive: true });
     });
   }

@@ -28,10 +28,11 @@ const FIRST = ["zarr.json", ".zgroup", ".zattrs", ".zmetadata"];
 export class ZipTarget extends PartialDirectory implements Target {
   readonly #zipPath: string;
 
-  constructor(readonly finalPath: string) {
+  /** @param keep goes on with what an earlier run has left, instead of beginning anew */
+  constructor(readonly finalPath: string, keep = false) {
     super(`${finalPath}.partial`);
     this.#zipPath = `${finalPath}.writing`;
-    rmSync(this.path, { recursive: true, force: true });
+    if (!keep) rmSync(this.path, { recursive: true, force: true });
   }
 
   async finish(): Promise<void> {

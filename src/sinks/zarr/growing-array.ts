@@ -183,6 +183,11 @@ export class GrowingArray {
     return this.#objects?.bytesWritten ?? 0;
   }
 
+  /** Objects that are whole, with their lengths. */
+  get written(): { key: string; length: number }[] {
+    return this.#objects?.written ?? [];
+  }
+
   abort(): void {
     this.#objects?.abort();
   }

@@ -27,6 +27,8 @@ export class ObjectSet {
   /** Chunks along each axis of a shard. */
   readonly #perShard: number[] | null;
   bytesWritten = 0;
+  /** Objects that are whole, with their lengths. */
+  readonly written: { key: string; length: number }[] = [];
 
   constructor(
     readonly plan: Pick<Plan, "zarrFormat">,
@@ -42,9 +44,11 @@ export class ObjectSet {
   put(cell: number[], bytes: Uint8Array): void {
     this.bytesWritten += bytes.length;
     if (!this.#perShard) {
-      const writer = this.target.create(objectKey(this.plan, this.array, cell));
+      const key = objectKey(this.plan, this.array, cell);
+      const writer = this.target.create(key);
       writer.write(bytes);
       writer.close();
+      this.written.push({ key, length: bytes.length });
       return;
     }
     const shard = this.#shard(cell);
@@ -74,7 +78,7 @@ export class ObjectSet {
 
   /** Writes the indexes; every object appears whole. */
   close(): void {
-    for (const { writer, index } of this.#open.values()) {
+    for (const [key, { writer, index }] of this.#open) {
       const tail = new Uint8Array(index.byteLength + 4);
       tail.set(new Uint8Array(index.buffer));
       const crc = this.encoder.crc32c(tail.subarray(0, index.byteLength));
@@ -82,6 +86,7 @@ export class ObjectSet {
       writer.write(tail);
       this.bytesWritten += tail.length;
       writer.close();
+      this.written.push({ key, length: writer.length });
     }
     this.#open.clear();
   }
