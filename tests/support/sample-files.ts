@@ -82,7 +82,7 @@ export async function sampleFiles(): Promise<Record<string, Uint8Array>> {
     [`set/${nev[0]}`]: nev[1],
     "pause.ns2": nsxFile({
       version: "2.3",
-      channels: [{ electrode: 1, label: "left µ" }, { electrode: 2, label: "right" }],
+      channels: [{ electrode: 1, label: "left" }, { electrode: 2, label: "right" }],
       period: 30,
       packets: [
         { ticks: 0n, samples: Array.from({ length: 500 }, (_, i) => [i - 250, -i]) },
