@@ -35,7 +35,7 @@ export async function datasetInputs(
   const described = listingAttributes(listing, async (file) => {
     const source = await openDatasetFile(file, { client, listing, options });
     try {
-      return await source.read(0, file.size, { signal });
+      return await source.readUpTo(0, file.size ?? source.size ?? 0, { signal });
     } finally {
       await source.close();
     }
