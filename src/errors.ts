@@ -100,8 +100,8 @@ export class FuseError extends Error {
 function describe(statement: string, d: ErrorDetails): string {
   const parts: string[] = [];
   if (d.source) parts.push(`${d.source}:`);
-  parts.push(statement);
-  if (d.field) parts.push(`(${d.field})`);
+  parts.push(printable(statement, 400));
+  if (d.field) parts.push(`(${printable(d.field, 80)})`);
   if (d.offset !== undefined) parts.push(`at byte ${d.offset}`);
   if (d.found !== undefined) parts.push(`- found ${show(d.found)}`);
   if (d.expected !== undefined) {
@@ -110,15 +110,24 @@ function describe(statement: string, d: ErrorDetails): string {
   let text = parts.join(" ").replace(" , ", ", ");
   if (d.array) text += ` [array ${d.array}]`;
   if (d.remedy) text += `. ${d.remedy}`;
-  return text;
+  return printable(text, 2000);
 }
 
 function show(value: unknown): string {
-  if (typeof value === "string") {
-    const clean = value.replace(/[^\x20-\x7e\u00a0-\uffff]/g, "\ufffd");
-    return clean.length > 120 ? `${clean.slice(0, 117)}...` : clean;
-  }
-  return String(value);
+  return printable(String(value), 120);
+}
+
+/** Control characters, line and paragraph ends, and what turns the direction of writing. */
+// deno-lint-ignore no-control-regex
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+
+/**
+ * Text on one line of at most `most` characters. Names and values from a file go into messages through
+ * here, so that a damaged one can neither fill a screen nor steer a terminal.
+ */
+export function printable(text: string, most = Infinity): string {
+  const cut = text.length > most ? `${text.slice(0, most - 3)}...` : text;
+  return cut.toWellFormed().replace(UNPRINTABLE, "\ufffd");
 }
 
 /** True when `error` is a {@link FuseError}, with one of the tags if any are given. */

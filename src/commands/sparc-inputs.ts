@@ -3,7 +3,7 @@ import { FuseError } from "../errors.ts";
 import type { JobInput } from "../job.ts";
 import { listingAttributes } from "../sparc/attributes.ts";
 import { listDataset, selectFiles } from "../sparc/dataset-files.ts";
-import { openDatasetFile } from "../sparc/dataset-sources.ts";
+import { openDatasetFile, readDatasetFile } from "../sparc/dataset-sources.ts";
 import { DISCOVER_URL, DiscoverClient } from "../sparc/discover.ts";
 import type { FlagValues } from "./flags.ts";
 import { type Inputs, sourceOptions } from "./inputs.ts";
@@ -32,29 +32,19 @@ export async function datasetInputs(
       remedy: `\`list ${id}\` shows the paths`,
     });
   }
-  const described = listingAttributes(listing, async (file) => {
-    const source = await openDatasetFile(file, { client, listing, options });
-    try {
-      return await source.readUpTo(0, file.size ?? source.size ?? 0, { signal });
-    } finally {
-      await source.close();
-    }
-  });
+  const described = listingAttributes(
+    listing,
+    (file) => readDatasetFile(file, { client, listing, options }),
+  );
   const title = `SPARC dataset ${id} version ${listing.dataset.version}: ${listing.dataset.name}`;
-  const taken = new Set<string>();
-  const inputs = files.map((file): JobInput => {
-    // Two files of one name in a folder differ in their keys.
-    const path = taken.has(file.relativePath.toLowerCase()) ? file.keyPath : file.relativePath;
-    taken.add(path.toLowerCase());
-    return {
-      path,
-      uri: file.uri,
-      size: file.size,
-      sha256: file.sha256,
-      open: () => openDatasetFile(file, { client, listing, options }),
-      context: () => described.of(file),
-    };
-  });
+  const inputs = files.map((file): JobInput => ({
+    path: file.relativePath,
+    uri: file.uri,
+    size: file.size,
+    sha256: file.sha256,
+    open: () => openDatasetFile(file, { client, listing, options }),
+    context: () => described.of(file),
+  }));
   return { files: inputs, collection: true, title };
 }
 

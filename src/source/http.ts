@@ -73,6 +73,10 @@ export class HttpSource extends RangeSource {
           transport.size = 0;
           return new HttpSource(transport, 0, new Uint8Array(0), name, options, stats);
         }
+        if (isEncoded(response)) {
+          await response.body?.cancel();
+          throw refused(transport, "a compressed answer to a byte range");
+        }
         const head = new Uint8Array(await response.arrayBuffer());
         stats.bytes += head.length;
         const size = sent?.total ?? await sizeByHead(transport, head, stats, options);
@@ -137,8 +141,7 @@ async function openRangeless(
   policy: RetryPolicy,
   stats: SourceStats,
 ): Promise<ByteSource> {
-  const encoded = (response.headers.get("Content-Encoding") ?? "identity") !== "identity";
-  const size = encoded ? undefined : contentLength(response);
+  const size = isEncoded(response) ? undefined : contentLength(response);
   transport.size = size;
   if (size !== undefined && size <= SMALL_FILE_BYTES) {
     const bytes = new Uint8Array(await response.arrayBuffer());
@@ -274,6 +277,11 @@ function refused(transport: HttpTransport, found: string): FuseError {
     source: transport.uri,
     found,
   });
+}
+
+/** True when the body's length and ranges are those of a compressed form. */
+function isEncoded(response: Response): boolean {
+  return (response.headers.get("Content-Encoding") ?? "identity") !== "identity";
 }
 
 function timeLimit(signal: AbortSignal | undefined, millis: number): AbortSignal {

@@ -102,6 +102,37 @@ export async function openSpec(
   }
 }
 
+/**
+ * The source itself when it has random access; else a temporary copy of it that has, which closes the
+ * source with it. `onCopy` is told, once, that a copy is made, and why.
+ * @throws FuseError `NeedsRandomAccess` where there is no place for a copy (a browser page), `Sink`.
+ */
+export async function ensureRandomAccess(
+  source: ByteSource,
+  options: {
+    signal?: AbortSignal;
+    directory?: string;
+    onCopy?: (message: string) => void;
+    onProgress?: (bytes: number) => void;
+  } = {},
+): Promise<ByteSource> {
+  if (source.access === "random") return source;
+  let spool: typeof import("./file.ts").spoolToFile;
+  try {
+    spool = (await import("./file.ts")).spoolToFile;
+  } catch (cause) {
+    throw new FuseError("NeedsRandomAccess", "the bytes only come in order", {
+      source: source.name,
+      remedy: "Save it to a file first.",
+      cause,
+    });
+  }
+  options.onCopy?.(`${source.name} only flows forward: it is copied to a temporary file first`);
+  const copy = await spool(source, options);
+  await source.close();
+  return copy;
+}
+
 /** Adds header cache and joined reads to a remote source with random access. */
 export function wrapRemote(source: ByteSource, options: SourceOptions = {}): ByteSource {
   if (source.distance !== "remote" || source.access !== "random") return source;

@@ -105,7 +105,9 @@ export function sdsTreeOf(
     paths: [...tables.keys()],
     read: (path) => {
       const file = tables.get(path)!;
-      if (file.size > TABLE_BYTES) throw new Error(`${file.size} bytes are more than a table has`);
+      if ((file.size ?? 0) > TABLE_BYTES) {
+        throw new Error(`${file.size} bytes are more than a table has`);
+      }
       return read(file);
     },
   };

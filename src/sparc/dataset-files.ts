@@ -6,7 +6,6 @@
  * The dataset's `uri` tells the layout; nothing is guessed from the number of slashes.
  */
 import { FuseError, isFuseError } from "../errors.ts";
-import { baseName } from "../source/urls.ts";
 import type { DiscoverClient } from "./discover.ts";
 import type { DiscoverDataset } from "./discover-types.ts";
 import { type PathPattern, pathPattern } from "./path-filter.ts";
@@ -27,8 +26,8 @@ export interface DatasetFile {
   key: string;
   /** `s3://bucket/key`. */
   uri: string;
-  /** Bytes. */
-  size: number;
+  /** Bytes, where the service tells. */
+  size: number | undefined;
   /** S3 version of the object. */
   versionId?: string;
   /** Hexadecimal, where published. */
@@ -90,9 +89,9 @@ export async function listDataset(
   try {
     for await (const file of client.manifest(id, dataset.version)) {
       const keyPath = file.path.replace(/^\/+/, "");
-      const name = file.name ?? baseName(keyPath);
+      const name = file.name ?? keyPath.slice(keyPath.lastIndexOf("/") + 1);
       listing.files.push(makeFile(place, keyPath, name, {
-        size: file.size ?? 0,
+        size: file.size ?? undefined,
         versionId: file.s3VersionId ?? undefined,
         sha256: file.sha256 ?? undefined,
         sourcePackageId: file.sourcePackageId ?? undefined,
@@ -141,7 +140,7 @@ function makeFile(place: Place, keyPath: string, name: string, details: Details)
   const folder = keyPath.slice(0, keyPath.lastIndexOf("/") + 1);
   return {
     name,
-    path: folder + name,
+    path: tamePath(folder) + tamePath(name.replaceAll("/", "_")),
     relativePath: "",
     keyPath,
     bucket: place.bucket,
@@ -150,6 +149,21 @@ function makeFile(place: Place, keyPath: string, name: string, details: Details)
     ...details,
     structural: STRUCTURAL.test(name),
   };
+}
+
+/**
+ * A path that stays below its folder wherever it is written: names come from a service, and "..", "\\"
+ * or control characters in them must not choose the place of an output.
+ */
+function tamePath(path: string): string {
+  return path.split("/")
+    .map((part) =>
+      part === "." || part === ".."
+        ? part.replaceAll(".", "%2E")
+        // deno-lint-ignore no-control-regex
+        : part.replace(/[\\\x00-\x1f\x7f]/g, "_")
+    )
+    .join("/").replace(/^\/+/, "").replace(/\/{2,}/g, "/");
 }
 
 /** Takes the address a browse answer gives, which is the authority on keys. */
@@ -231,7 +245,7 @@ async function walkFolders(
         continue;
       }
       const file = makeFile(place, node.path, node.name, {
-        size: node.size ?? 0,
+        size: node.size ?? undefined,
         versionId: node.s3Version ?? undefined,
         sha256: node.sha256 ?? undefined,
         sourcePackageId: node.sourcePackageId ?? undefined,
@@ -251,11 +265,18 @@ function finish(listing: DatasetListing): void {
     !files.some((f) => f.path.startsWith("files/")) &&
     files.some((f) => f.path.startsWith("packages/"))
   ) listing.root = "packages";
-  const paths = new Map<string, number>();
-  for (const { path } of files) paths.set(path, (paths.get(path) ?? 0) + 1);
+  // Outputs are named by these paths, also on file systems that ignore case.
+  const counts = new Map<string, number>();
+  for (const { path } of files) {
+    counts.set(path.toLowerCase(), (counts.get(path.toLowerCase()) ?? 0) + 1);
+  }
+  const taken = new Set<string>();
   for (const file of files) {
-    // Two files of one name in one folder: only their keys tell them apart.
-    if (paths.get(file.path)! > 1) file.path = file.keyPath;
+    // Two files of one name in one folder: their keys tell them apart.
+    if (counts.get(file.path.toLowerCase())! > 1) file.path = tamePath(file.keyPath);
+    const { path } = file;
+    for (let n = 2; taken.has(file.path.toLowerCase()); n++) file.path = `${path}~${n}`;
+    taken.add(file.path.toLowerCase());
     file.relativePath = below(file.path, `${listing.root}/primary/`) ??
       below(file.path, `${listing.root}/`) ?? file.path;
   }

@@ -8,6 +8,7 @@ import { WrappedSource } from "../source/wrapped.ts";
 import type { DatasetFile, DatasetListing } from "./dataset-files.ts";
 import type { DiscoverClient } from "./discover.ts";
 import { freshUrl } from "./signed-urls.ts";
+import { TABLE_BYTES } from "./tables.ts";
 
 /** How to reach the files of a dataset. */
 export interface DatasetAccess {
@@ -70,7 +71,7 @@ export async function readDatasetFile(
 ): Promise<Uint8Array> {
   const source = await openDatasetFile(file, access);
   try {
-    return await source.read(0, source.size ?? file.size, { purpose: "bulk" });
+    return await source.readUpTo(0, source.size ?? TABLE_BYTES, { purpose: "bulk" });
   } finally {
     await source.close();
   }

@@ -6,8 +6,9 @@ import { JSONParser } from "@streamparser/json";
 import * as v from "valibot";
 import { FuseError, isFuseError } from "../errors.ts";
 import { streamPieces } from "../source/pipe.ts";
+import { baseName } from "../source/urls.ts";
 import {
-  abortedError,
+  awaitRetry,
   checkAborted,
   DEFAULT_RETRY,
   isTransientStatus,
@@ -116,15 +117,8 @@ export class DiscoverClient {
         if (!parser.isEnded) throw new TransientFailure("the file list is cut off");
         return;
       } catch (error) {
-        if (signal?.aborted) throw abortedError(signal, { source });
-        if (isFuseError(error)) throw error;
-        if (failures >= this.#policy.attempts) {
-          throw new FuseError("Network", `the file list is cut off, ${failures} times`, {
-            source,
-            offset: received,
-            cause: error,
-          });
-        }
+        const place = { source, offset: received };
+        await awaitRetry(error, failures, this.#policy, place, signal);
       }
     }
   }
@@ -168,13 +162,20 @@ export class DiscoverClient {
         ...await this.signedUrls(id, version, keyPaths.slice(half)),
       ];
     }
-    return this.#check(downloadManifestSchema, answer, path).data.map((file) => ({
-      name: file.fileName,
-      keyPath: [...file.path, decodeURIComponent(new URL(file.url).pathname.split("/").pop()!)]
-        .join("/"),
-      url: file.url,
-      size: file.size ?? undefined,
-    }));
+    return this.#check(downloadManifestSchema, answer, path).data.map((file) => {
+      if (!URL.canParse(file.url)) {
+        throw new FuseError("Network", "the service gives an address that is none", {
+          source: this.baseUrl + path,
+          found: file.url,
+        });
+      }
+      return {
+        name: file.fileName,
+        keyPath: [...file.path, baseName(new URL(file.url).pathname)].join("/"),
+        url: file.url,
+        size: file.size ?? undefined,
+      };
+    });
   }
 
   async #json(path: string, request: { what: string; body?: unknown }): Promise<unknown> {

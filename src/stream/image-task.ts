@@ -81,7 +81,7 @@ export class ImageTask {
         await this.#level0(block, start, end, objects[0], planes);
         block.forEach((lead, i) => {
           const plane = planes[i];
-          if (plane) this.#reduce(lead, plane, start, end, objects, result);
+          if (plane) this.#reduce(lead, plane, start, objects, result);
         });
       }
       for (const set of objects) {
@@ -245,7 +245,6 @@ export class ImageTask {
     lead: number[],
     plane: ReducedPlane,
     start: number[],
-    end: number[],
     objects: ObjectSet[],
     result: TaskResult,
   ): void {

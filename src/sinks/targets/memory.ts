@@ -4,7 +4,7 @@ import type { ObjectWriter, Target, TargetSpec } from "./target.ts";
 /** Keys and their bytes. */
 export class MemoryTarget implements Target {
   readonly spec: TargetSpec = { kind: "owner" };
-  readonly objects = new Map<string, Uint8Array<ArrayBuffer>>();
+  readonly objects: Map<string, Uint8Array<ArrayBuffer>> = new Map();
   finished = false;
 
   create(key: string): ObjectWriter {
