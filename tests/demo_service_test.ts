@@ -87,7 +87,7 @@ Deno.test("demo: the paid bucket refuses unsigned requests, the open one answers
     const [file] = selectFiles(listing, ["sub-ChAT-Male-Subject-1"]).files;
     const source = await openDatasetFile(file, { client, listing, options });
     const wanted = service.dataset.versions[0].find((f) => f.path === file.path)!.bytes;
-    assert.deepEqual(await source.read(0, file.size), wanted);
+    assert.deepEqual(await source.read(0, file.size!), wanted);
     await source.close();
   } finally {
     await service.stop();

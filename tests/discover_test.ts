@@ -108,7 +108,7 @@ for (const layout of ["migrated", "unmigrated"] as const) {
         assert.equal(source.name, chosen.name);
         assert.equal(source.uri, chosen.uri);
         const wanted = FILES.find((f) => f.path === chosen.path)!.bytes;
-        assert.deepEqual(await source.read(0, chosen.size), wanted);
+        assert.deepEqual(await source.read(0, chosen.size!), wanted);
         await source.close();
       }
     });
@@ -235,6 +235,53 @@ Deno.test("discover: a manifest cut in the middle is read again, each file once"
     assert.equal(listing.files.length, 400);
     assert.equal(new Set(listing.files.map((f) => f.path)).size, 400);
     assert.deepEqual(listing.warnings, []);
+  });
+});
+
+Deno.test("discover: a manifest that is not JSON is walked around; hostile names stay in their place", async () => {
+  await withService({}, async (service) => {
+    const broken: typeof fetch = async (input, init) => {
+      const answer = await fetch(input, init);
+      if (!String(input).endsWith("/metadata")) return answer;
+      await answer.body?.cancel();
+      return new Response('{"files":[{"path":"a"},,]}');
+    };
+    const client = new DiscoverClient({
+      baseUrl: service.discoverUrl,
+      fetch: broken,
+      retry: QUICK_RETRY,
+    });
+    const listing = await listDataset(client, 224);
+    assert.match(listing.warnings[0], /not JSON/);
+    assert.equal(listing.files.length, FILES.length);
+
+    const hostile: typeof fetch = async (input, init) => {
+      const answer = await fetch(input, init);
+      if (!String(input).endsWith("/metadata")) return answer;
+      await answer.body?.cancel();
+      const files = [
+        { path: "files/primary/../../../evil.acq" },
+        { path: "files/primary/sub-1/x.acq", name: "../..\\evil\n.acq", size: null, sha256: null },
+        { path: "/files//primary/sub-2/y.acq" },
+        { path: "files/primary/sub-3/a_b.acq", name: "a b.acq" },
+        { path: "files/primary/sub-3/a__b.acq", name: "A B.acq" },
+        { path: "files/primary/sub-3/A__B.acq", name: "a b.acq" },
+      ];
+      return new Response(JSON.stringify({ files }));
+    };
+    const other = new DiscoverClient({
+      baseUrl: service.discoverUrl,
+      fetch: hostile,
+      retry: QUICK_RETRY,
+    });
+    assert.deepEqual(paths(await listDataset(other, 224)), [
+      "%2E%2E/%2E%2E/%2E%2E/evil.acq",
+      "sub-1/.._.._evil_.acq",
+      "sub-2/y.acq",
+      "sub-3/A__B.acq~2",
+      "sub-3/a__b.acq",
+      "sub-3/a_b.acq",
+    ]);
   });
 });
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type FuseError, isFuseError } from "../src/errors.ts";
 import { spoolToFile } from "../src/source/file.ts";
-import { openSource } from "../src/source/open.ts";
+import { ensureRandomAccess, openSource } from "../src/source/open.ts";
 import { pipeSource } from "../src/source/pipe.ts";
 import { collect, patterned } from "./support/range-server.ts";
 
@@ -128,6 +128,21 @@ Deno.test("spool: a pipe becomes a temporary file with random access, which goes
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
+});
+
+Deno.test("spool: only a source that flows forward is copied, and it is said", async () => {
+  const { stream, state } = producer(BYTES, () => 5000);
+  const pipe = pipeSource(stream, { name: "rec.abf" });
+  await pipe.readUpTo(0, 20_000);
+  const said: string[] = [];
+  const copy = await ensureRandomAccess(pipe, { onCopy: (message) => said.push(message) });
+  assert.equal(said.length, 1);
+  assert.match(said[0], /rec\.abf only flows forward/);
+  assert.equal(state.pulled, BYTES.length);
+  assert.deepEqual(await copy.read(0, BYTES.length), BYTES);
+  assert.equal((await failure(pipe.read(0, 1))).tag, "Usage");
+  assert.equal(await ensureRandomAccess(copy), copy);
+  await copy.close();
 });
 
 Deno.test("spool: a failed copy leaves nothing", async () => {
