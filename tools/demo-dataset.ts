@@ -120,7 +120,7 @@ async function tension(seed: number): Promise<Uint8Array> {
       const phase = ((i / 100 - delay) / period) % 1;
       const contraction = phase > 0 && phase < 0.3 ? Math.sin(Math.PI * phase / 0.3) ** 2 : 0;
       const ripple = 0.06 * Math.sin(2 * Math.PI * i / 100 * 0.23 + place);
-      values[i] = Math.round(3000 + 14_000 * (contraction + ripple) + 250 * (random() - 0.5));
+      values[i] = Math.round(3000 + 14_000 * (contraction + ripple) + 40 * (random() - 0.5));
     }
     return { name, units: "g", values, scale: 0.0001, offset: 0 };
   });
