@@ -6,6 +6,7 @@ import { spike2 } from "./ephys/spike2.ts";
 import { wav } from "./ephys/wav.ts";
 import type { FormatDescriptor } from "./format.ts";
 import { tiff } from "./imaging/tiff.ts";
+import { csv } from "./tables/csv.ts";
 
 /** All formats, in the order ties are shown. */
 export const FORMATS: readonly FormatDescriptor[] = [
@@ -16,4 +17,5 @@ export const FORMATS: readonly FormatDescriptor[] = [
   spike2,
   tiff,
   wav,
+  csv,
 ];

@@ -115,9 +115,12 @@ export function describe(dataset: Dataset, survey: Survey): void {
       `"${roles.time.header}" is taken as the time; assumed: ${roles.time.assumed}`,
     );
   }
-  if (roles.statedRate) {
+  const stated = roles.statedRate;
+  if (stated && !roles.time) {
+    dataset.warnings.push(`no time column: the rate is taken from the line "${stated.from}"`);
+  } else if (stated && rate && Math.abs(stated.hz / rate.rateHz - 1) > 0.01) {
     dataset.warnings.push(
-      `no time column: the rate is taken from the line "${roles.statedRate.from}"`,
+      `the times step at ${rate.rateHz} Hz, but a line above the table says "${stated.from}"`,
     );
   }
   if (roles.shape === "table" && roles.columns.some((c) => c.role === "signal")) {

@@ -164,7 +164,8 @@ export function findDialect(head: TextHead): Dialect | null {
   const comments = commentPrefixes(head.text);
   let best: Dialect | null = null;
   for (const separator of SEPARATORS) {
-    if (separator !== "blanks" && !head.text.includes(separator)) continue;
+    // A comma that never comes leaves one column whole, where blanks would cut its header.
+    if (separator !== "blanks" && separator !== "," && !head.text.includes(separator)) continue;
     const own = separator === ";" ? comments.filter((c) => c !== ";") : comments;
     const { records, commentLines } = splitRecords(head, separator, own);
     if (records.length === 0) continue;

@@ -29,7 +29,7 @@ export interface Roles {
   why: string;
   time: TimeChoice | null;
   columns: RoleColumn[];
-  /** Rate the file states in words, for tables without a time column. */
+  /** Rate that a line above the table states. */
   statedRate?: { hz: number; startSeconds: number; from: string };
 }
 
@@ -40,7 +40,7 @@ const SPARSE = 0.5;
 /** Decides the roles; `small`: the counts of the whole file are known, so empty columns are empty. */
 export function findRoles(table: HeadTable, small: boolean): Roles {
   const time = chooseTime(table);
-  const rate = time ? null : statedRate(table);
+  const rate = statedRate(table);
   const inTime = new Set(time?.parts.map((p) => p.index));
   const names = new Map<string, number>();
   const columns = table.columns.map((column): RoleColumn => {
@@ -51,7 +51,7 @@ export function findRoles(table: HeadTable, small: boolean): Roles {
       ? "time"
       : column.class === "number"
       ? "signal"
-      : column.class === "empty" && small
+      : column.class === "empty" && small && table.rows.length > 0
       ? "unused"
       : "text";
     return {
@@ -61,7 +61,7 @@ export function findRoles(table: HeadTable, small: boolean): Roles {
       uniqueName: count === 1 ? column.name : `${column.name} (${count})`,
     };
   });
-  const { shape, why } = findShape(table, columns, time, rate !== null);
+  const { shape, why } = findShape(table, columns, time, !time && rate !== null);
   return {
     shape,
     why,

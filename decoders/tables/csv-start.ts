@@ -1,6 +1,7 @@
 /** When a table's recording started, from its first time stamp or from the lines above it. */
 import { classify, clockSeconds, type DateParts, dateParts } from "./csv-cells.ts";
 import type { Survey } from "./csv-survey.ts";
+import { readPreamble } from "./csv-table.ts";
 
 const SECOND = 1_000_000_000n;
 const two = (n: number) => String(n).padStart(2, "0");
@@ -18,6 +19,8 @@ export function startTime(survey: Survey): { startTime?: string; timeOfDay?: str
     return above.date ? { startTime: `${above.date}T${timeOfDay}` } : { timeOfDay };
   }
   if (above.moment) return { startTime: above.moment };
+  const beside = survey.times[0] === 0 ? momentBeside(survey) : undefined;
+  if (beside) return { startTime: beside };
   return above.date ? { startTime: above.date } : {};
 }
 
@@ -34,7 +37,13 @@ function isoMoment(nanoseconds: bigint, digits: number, zoned: boolean): string 
 /** Dates and times in the preamble: one cell with both, or "Date" and "Time" apart. */
 function momentAbove({ table }: Survey): { date?: string; moment?: string } {
   let date: string | undefined, clock: string | undefined;
-  for (const [key, value] of Object.entries(table.preamble)) {
+  const remarks = readPreamble(table.comments.map((text) => ({
+    cells: [text],
+    start: 0,
+    end: 0,
+    afterBlank: false,
+  })));
+  for (const [key, value] of Object.entries({ ...remarks, ...table.preamble })) {
     for (const cell of Array.isArray(value) ? value.map(String) : [String(value)]) {
       const kind = classify(cell.trim(), ".");
       if (kind === "moment" && /date|start|record|acquired|measured|created|time/i.test(key)) {
@@ -50,6 +59,15 @@ function momentAbove({ table }: Survey): { date?: string; moment?: string } {
   }
   if (!date) return {};
   return clock ? { date, moment: `${date}T${clock}` } : { date };
+}
+
+/** The moment that a column beside the time gives for the first row. */
+function momentBeside({ table, roles }: Survey): string | undefined {
+  const inTime = new Set(roles.time?.parts.map((p) => p.index));
+  const column = table.columns.find((c) => c.class === "moment" && !inTime.has(c.index));
+  const cell = column && table.rows[0]?.cells[column.index];
+  const parts = cell ? dateParts(cell, false) : null;
+  return cell && parts?.timed && !parts.ambiguous ? isoParts(parts, cell) : undefined;
 }
 
 function isoDate(p: DateParts): string {

@@ -42,6 +42,8 @@ export interface HeadTable {
 /** Share of odd cells a data row may have before it counts as no data row. */
 const ODD_SHARE = 0.34;
 const HEADER_ROWS = 4;
+/** Columns beyond the common width that single rows may have. */
+const MORE_COLUMNS = 8;
 
 /** Trailing empty cells do not count as width. */
 function trimmedWidth(cells: string[]): number {
@@ -67,7 +69,9 @@ export function findTable(dialect: Dialect): HeadTable | null {
   const header = headless ? [] : headerAbove(records, start, width, classes, decimal);
   const rows = records.slice(start);
   const first = start - header.length;
-  let columns = describeColumns(rows, width, decimal);
+  // Remarks behind the last column of some rows are a column, too.
+  const widest = rows.reduce((w, r) => Math.max(w, trimmedWidth(r.cells)), width);
+  let columns = describeColumns(rows, Math.min(widest, width + MORE_COLUMNS), decimal);
   // Widths counted with a trailing separator: an unnamed empty last column is no column.
   while (
     columns.length > 1 && columns.at(-1)!.class === "empty" &&
@@ -126,7 +130,7 @@ function fits(
     trimmedWidth(cells) === width;
   let odd = 0, typed = 0;
   classes.forEach((kind, i) => {
-    if (kind === "text" || kind === "empty") return;
+    if (kind === "text") return;
     const own = classify(cells[i] ?? "", decimal);
     if (own === "empty" || own === "missing") return;
     if (own === kind) typed++;
@@ -149,19 +153,15 @@ function tableStart(
     return { start: Math.min(first + 1, records.length), headless: false };
   }
   const judged = (i: number) => fits(records[i].cells, width, classes, decimal);
-  let start = records.length;
-  for (let i = 0; i < records.length; i++) {
-    // Two rows that fit are a table; a lucky line of a preamble is not.
-    const next = Math.min(i + 1, records.length - 1);
-    if (judged(i).fits && judged(next).fits) {
-      start = i;
-      break;
+  const run = (i: number, length: number) => {
+    for (let k = i; k < Math.min(i + length, records.length); k++) {
+      if (!judged(k).fits) return false;
     }
-  }
-  if (start === records.length) {
-    const first = records.findIndex((_, i) => judged(i).fits);
-    start = first < 0 ? records.length : first;
-  }
+    return true;
+  };
+  // Rows that fit one after the other are a table; a lucky line of a preamble is not.
+  const found = [4, 2, 1].map((length) => records.findIndex((_, i) => run(i, length)));
+  const start = found.find((i) => i >= 0) ?? records.length;
   // A header of numbers ("time,1,2,3") fits but for its words: the rows below have none.
   if (start < records.length && judged(start).odd > 0) {
     const below = records.slice(start + 1, start + 21);
@@ -193,6 +193,7 @@ function headerAbove(
     // Column names may be numbers, but then they stand next to the table and not all are.
     if (values > 0 && (header.length > 0 || values === own)) break;
     if (values > 0 && isKeyValue(cells, classes)) break;
+    if (own > 1 && /[=:]$/.test(cells[0])) break;
     header.unshift(records[i]);
     // Rows of one-column tables above the name are remarks.
     if (
@@ -268,7 +269,7 @@ function nameColumns(
   const below = unitRow > 0 ? names.slice(unitRow + 1) : [];
   for (const column of columns) {
     const parts = title.map((cells) => cells[column.index] ?? "").filter((c) => c !== "");
-    column.header = [...new Set(parts)].join(" ");
+    column.header = [...new Set(parts)].join(" ").replace(/\s+/g, " ");
     if (column.header !== "") {
       const split = splitHeader(column.header);
       column.name = split.name;
@@ -283,6 +284,21 @@ function nameColumns(
     if (comment.length) column.comment = comment.join(" ");
   }
   if (names.length === 0) labChartNames(columns, preamble);
+  if (/^x_value$/i.test(columns[0].header)) labViewUnits(columns, preamble);
+}
+
+/** Values of a preamble line that has one for each column. */
+function preambleList(preamble: Attributes, key: string): string[] {
+  const value = preamble[key];
+  return Array.isArray(value) ? value.map(String) : value === undefined ? [] : [String(value)];
+}
+
+/** LabVIEW measurement file: units of the channels stand in the line "Y_Unit_Label". */
+function labViewUnits(columns: HeadColumn[], preamble: Attributes): void {
+  preambleList(preamble, "Y_Unit_Label").forEach((unit, i) => {
+    const column = columns[i + 1];
+    if (column && column.units === "") column.units = unit;
+  });
 }
 
 /** A row of units under the names: most cells are units, as in "s, mV, mmHg". */
@@ -307,14 +323,12 @@ function commentedHeader(dialect: Dialect, columns: HeadColumn[], rows: Record[]
 
 /** LabChart text export: names and units stand in "ChannelTitle=", "UnitName=" and "Range=" lines. */
 function labChartNames(columns: HeadColumn[], preamble: Attributes): void {
-  const list = (key: string): string[] => {
-    const value = preamble[key];
-    return Array.isArray(value) ? value.map(String) : value === undefined ? [] : [String(value)];
-  };
-  const titles = list("ChannelTitle");
+  const titles = preambleList(preamble, "ChannelTitle");
   if (titles.length === 0 || titles.length >= columns.length + 1) return;
-  const units = list("UnitName"), ranges = list("Range");
+  const units = preambleList(preamble, "UnitName"), ranges = preambleList(preamble, "Range");
   columns[0].name = columns[0].header = "Time";
+  const remarks = columns[titles.length + 1];
+  if (remarks) remarks.name = remarks.header = "Comments";
   titles.forEach((title, i) => {
     const column = columns[i + 1];
     if (!column) return;
