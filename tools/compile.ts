@@ -15,17 +15,18 @@ const TARGETS = [
   "x86_64-pc-windows-msvc",
 ];
 
+const WASM = JSON.parse(
+  Deno.readTextFileSync(new URL("../decoders/wasm/manifest.json", import.meta.url)),
+) as Record<string, unknown>;
+
 /** What the program loads at run time and the bundler cannot see from its imports. */
-export const INCLUDED = [
+export const INCLUDED: string[] = [
   "src/pool/worker.ts",
-  "decoders/wasm/chunk_codecs.wasm",
-  "decoders/wasm/ephys.wasm",
-  "decoders/wasm/imaging.wasm",
-  "decoders/wasm/tables.wasm",
+  ...Object.keys(WASM).map((name) => `decoders/wasm/${name}`),
 ];
 
 /** Least rights that every verb needs: files, network, environment, workers' system information. */
-export const PERMISSIONS = [
+export const PERMISSIONS: string[] = [
   "--allow-read",
   "--allow-write",
   "--allow-net",

@@ -30,7 +30,7 @@ function openLayout(
 ): Promise<Dataset> {
   if (header.headerBytes < source.size!) return openTraditional(source, header, options.signal);
   if (!options.alone) return openSplit(source, header, options.signal);
-  const dataset = emptyDataset(header.rhs ? "intan-rhs" : "intan-rhd", [source]);
+  const dataset = emptyDataset(header.rhs ? "intan_rhs" : "intan_rhd", [source]);
   dataset.metadata = metadataOf(header, "one file per signal type");
   dataset.leftOut.push({ what: "samples", why: "they lie in other files of the folder" });
   return Promise.resolve(dataset);

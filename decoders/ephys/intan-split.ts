@@ -26,7 +26,7 @@ export async function openSplit(
   header: IntanHeader,
   signal?: AbortSignal,
 ): Promise<Dataset> {
-  const dataset = emptyDataset(header.rhs ? "intan-rhs" : "intan-rhd", [info]);
+  const dataset = emptyDataset(header.rhs ? "intan_rhs" : "intan_rhd", [info]);
   const streams = streamsOf(header);
   const files = await FileSet.open(info, [
     "time.dat",

@@ -127,7 +127,7 @@ export async function openTraditional(
   header: IntanHeader,
   signal?: AbortSignal,
 ): Promise<Dataset> {
-  const dataset = emptyDataset(header.rhs ? "intan-rhs" : "intan-rhd", [source]);
+  const dataset = emptyDataset(header.rhs ? "intan_rhs" : "intan_rhd", [source]);
   const map = mapBlock(header);
   const dataBytes = source.size! - header.headerBytes;
   const blocks = Math.floor(dataBytes / map.blockBytes);

@@ -25,7 +25,7 @@ const load = async () => (await import("./intan-reader.ts")).intanReader;
 
 /** RHD2000 recordings. */
 export const intanRhd: FormatDescriptor = {
-  id: "intan-rhd",
+  id: "intan_rhd",
   name: "Intan RHD2000",
   kind: "time-series",
   extensions: [".rhd"],
@@ -41,7 +41,7 @@ export const intanRhd: FormatDescriptor = {
 
 /** RHS2000 recordings. */
 export const intanRhs: FormatDescriptor = {
-  id: "intan-rhs",
+  id: "intan_rhs",
   name: "Intan RHS2000",
   kind: "time-series",
   extensions: [".rhs"],
