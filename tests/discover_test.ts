@@ -160,6 +160,23 @@ Deno.test("discover: addresses of the folders win over the manifest's keys", asy
   });
 });
 
+Deno.test("discover: a dataset that moved to another bucket is followed there with one question", async () => {
+  await withService({}, async (service) => {
+    const moved: typeof fetch = async (input, init) => {
+      const answer = await fetch(input, init);
+      if (!/\/datasets\/224$/.test(String(input))) return answer;
+      const body = await answer.json();
+      return new Response(JSON.stringify({ ...body, uri: `s3://${PAID_BUCKET}/224/1/` }));
+    };
+    const client = new DiscoverClient({ baseUrl: service.discoverUrl, fetch: moved });
+    const listing = await listDataset(client, 224);
+    assert.deepEqual(listing.warnings, []);
+    assert.equal(listing.versioning, "objects");
+    for (const { uri } of listing.files) assert.ok(uri.startsWith(`s3://${OPEN_BUCKET}/224/`), uri);
+    assert.equal(service.discover.requests.length, 3);
+  });
+});
+
 Deno.test("discover: old versions of a migrated dataset are read by object version", async () => {
   const changed = FILES.map((f, i) => i === 0 ? file(f.path, 90_000) : f);
   await withService({ dataset: dataset(FILES, changed) }, async (service, client) => {

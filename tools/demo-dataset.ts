@@ -62,7 +62,7 @@ export async function demoDataset(): Promise<DemoDataset> {
     { path: `${five}/colon slice 2.rhd`, bytes: damaged(slice(2)) },
     {
       path: `${five}/template.gtl`,
-      bytes: encode("AcqKnowledge graph template, not a recording\r\n"),
+      bytes: template(),
     },
   ];
   const files = [
@@ -172,6 +172,12 @@ function damaged(bytes: Uint8Array): Uint8Array {
   const broken = bytes.slice(0, bytes.length - 12_345);
   for (let i = 48; i < 700; i++) broken[i] = Math.floor(256 * random());
   return broken;
+}
+
+/** Settings of the recording program, in a form of its own: nothing to convert. */
+function template(): Uint8Array {
+  const random = randomNumbers(42);
+  return Uint8Array.from({ length: 640 }, (_, i) => i % 4 === 3 ? 0 : Math.floor(256 * random()));
 }
 
 /** Two channels of cells on a mesh of ganglia. */

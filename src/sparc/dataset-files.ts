@@ -7,7 +7,7 @@
  */
 import { FuseError, isFuseError } from "../errors.ts";
 import type { DiscoverClient } from "./discover.ts";
-import type { DiscoverDataset } from "./discover-types.ts";
+import type { BrowseFile, DiscoverDataset } from "./discover-types.ts";
 import { type PathPattern, pathPattern } from "./path-filter.ts";
 
 /** One published file. */
@@ -177,55 +177,66 @@ function moveTo(file: DatasetFile, uri: string, place: Place): void {
 }
 
 /**
- * Compares the keys made from the manifest with the addresses of one folder of data; if any differs,
- * all folders are asked for theirs.
+ * Compares the keys made from the manifest with the addresses of one folder of data. If all lie in
+ * another place than the dataset's address says, that place is taken; if the keys themselves differ, all
+ * folders are asked for theirs.
  */
 async function confirmKeys(client: DiscoverClient, listing: DatasetListing): Promise<void> {
   const { dataset } = listing;
-  const place = datasetPlace(dataset);
   const sample = listing.files.find((f) => f.keyPath.includes("/primary/") && !f.structural) ??
     listing.files.find((f) => f.keyPath.includes("/"));
   if (!sample) return;
-  const folders = new Map<string, DatasetFile[]>();
-  for (const file of listing.files) {
-    const folder = folderOf(file.keyPath);
-    const files = folders.get(folder) ?? [];
-    if (files.length === 0) folders.set(folder, files);
-    files.push(file);
-  }
+  const folders = Map.groupBy(listing.files, (file) => folderOf(file.keyPath));
   const first = folderOf(sample.keyPath);
-  if (await confirmFolder(client, dataset, place, first, folders.get(first)!)) return;
+  const nodes = await folderFiles(client, dataset, first);
+  let wrong = differing(nodes, folders.get(first)!);
+  if (wrong.length === 0) return;
+  const { node, file } = wrong[0];
+  if (node.uri.endsWith(`/${file.keyPath}`)) {
+    const root = node.uri.slice(0, -file.keyPath.length);
+    const place = datasetPlace({ ...dataset, uri: root });
+    for (const each of listing.files) moveTo(each, root + each.keyPath, place);
+    listing.versioning = place.versioning;
+    wrong = differing(nodes, folders.get(first)!);
+    if (wrong.length === 0) return;
+  }
   listing.warnings.push(
     "the manifest's keys differ from the published addresses, which were taken",
   );
+  const place = datasetPlace(dataset);
   for (const [folder, files] of folders) {
-    if (folder !== first) await confirmFolder(client, dataset, place, folder, files);
+    const published = folder === first ? nodes : await folderFiles(client, dataset, folder);
+    for (const { node, file } of differing(published, files)) moveTo(file, node.uri, place);
   }
 }
 
-/** True when all addresses of a folder are as expected; otherwise they are put right. */
-async function confirmFolder(
+/** Files of a folder whose published address is not the expected one. */
+function differing(
+  nodes: BrowseFile[],
+  files: DatasetFile[],
+): { node: BrowseFile; file: DatasetFile }[] {
+  const expected = new Set(files.map((file) => file.uri.toLowerCase()));
+  return nodes.filter((node) => !expected.has(node.uri.toLowerCase())).flatMap((node) => {
+    const file = files.find((f) => f.name === node.name && f.size === (node.size ?? f.size));
+    return file ? [{ node, file }] : [];
+  });
+}
+
+/** Published files of one folder; none when it cannot be asked, which leaves the manifest's word standing. */
+async function folderFiles(
   client: DiscoverClient,
   dataset: DiscoverDataset,
-  place: Place,
   folder: string,
-  files: DatasetFile[],
-): Promise<boolean> {
-  let same = true;
-  const byUri = new Map(files.map((file) => [file.uri.toLowerCase(), file]));
+): Promise<BrowseFile[]> {
+  const files: BrowseFile[] = [];
   try {
     for await (const node of client.browse(dataset.id, dataset.version, folder)) {
-      if (node.type !== "File" || byUri.has(node.uri.toLowerCase())) continue;
-      const file = files.find((f) => f.name === node.name && f.size === (node.size ?? f.size));
-      if (!file) continue;
-      same = false;
-      moveTo(file, node.uri, place);
+      if (node.type === "File") files.push(node);
     }
   } catch (error) {
-    // A folder that cannot be asked leaves the manifest's word standing.
     if (!isFuseError(error, "Usage", "Network")) throw error;
   }
-  return same;
+  return files;
 }
 
 /** All files by browsing, folder by folder. */
