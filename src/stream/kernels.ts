@@ -41,15 +41,19 @@ function codeOf(type: DType | StoredType): number {
 
 /** A piece of wasm memory, aligned to 16 bytes; not cleared. */
 export interface WasmBuffer {
+  /** Address in wasm memory. */
   readonly ptr: number;
+  /** Bytes. */
   readonly length: number;
   /** The bytes; valid until the next allocation in the module. */
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Gives the memory back; further calls do nothing. */
   free(): void;
 }
 
 /** What to gather, and what to make of it. */
 export interface GatherSpec {
+  /** Where the samples of a frame are. */
   layout: Pick<
     FrameLayout,
     | "stored"
@@ -62,11 +66,13 @@ export interface GatherSpec {
     | "sampleStride"
     | "sampleOffsets"
   >;
+  /** Bytes from one frame to the next. */
   frameBytes: number;
   /** "raw" (the decoded type), or `raw * gain[c] + offset[c]` computed in float64. */
   output: "raw" | "float32" | "float64";
   /** One per channel offset; needed unless `output` is "raw". */
   gain?: ArrayLike<number>;
+  /** In physical units, one per channel offset. */
   offset?: ArrayLike<number>;
 }
 
@@ -74,34 +80,32 @@ export interface GatherSpec {
 export interface GatherWindow {
   /** Address and length of bytes that begin at a frame's start. */
   src: number;
+  /** Bytes of whole frames, and of a last one that may be cut short. */
   srcLength: number;
   /** Sample of the channel, counted from the first frame of `src`. */
   firstSample: number;
+  /** Samples of every channel. */
   sampleCount: number;
   /** Address and length of the rows; row `c` begins at element `c * dstStride + dstFirst`. */
   dst: number;
+  /** Bytes that may be written to `dst`. */
   dstLength: number;
+  /** Elements from one row to the next. */
   dstStride: number;
+  /** First element written in each row; 0 when absent. */
   dstFirst?: number;
 }
-
-/**
- * Block size for float64 and int64 columns that count on: their bit planes repeat over thousands of
- * elements, so a larger block packs them several times smaller.
- */
-export const TIME_BLOCK_BYTES = 1 << 20;
 
 /**
  * How a Blosc frame is made. "bitshuffle" suits samples, pixels and times; label images and digital
  * words, which repeat whole elements, pack smaller and faster with "none".
  */
 export interface BloscOptions {
+  /** Bytes of an element. */
   typeSize: number;
+  /** What is done to a block before it is compressed. */
   filter: keyof typeof FILTERS;
-  /**
-   * Bytes; 0 or absent: 64 KiB, the best for samples and pixels. Columns of times want
-   * {@link TIME_BLOCK_BYTES}.
-   */
+  /** Bytes; 0 or absent: 64 KiB, or 1 MiB for 8-byte columns that pack better so (times). */
   blockSize?: number;
   /** 1 (default) and up: faster and larger. */
   acceleration?: number;
@@ -109,15 +113,23 @@ export interface BloscOptions {
 
 /** A band of an image in a bigger buffer; strides are in pixels. */
 export interface ImageBand {
+  /** Element type of the pixels. */
   dtype: DType;
+  /** Pixels in a row. */
   width: number;
   /** Rows; even except in the last band of an image. */
   height: number;
+  /** Address of the first pixel. */
   src: number;
+  /** Bytes that may be read from `src`. */
   srcLength: number;
+  /** Pixels from one source row to the next. */
   srcStride: number;
+  /** Address of the first pixel of the smaller image. */
   dst: number;
+  /** Bytes that may be written to `dst`. */
   dstLength: number;
+  /** Pixels from one row of the smaller image to the next. */
   dstStride: number;
 }
 
@@ -125,6 +137,7 @@ export interface ImageBand {
 export interface EdgeList {
   /** Index of the word in which the line changed, from the first word given. */
   index: Uint32Array;
+  /** Number of the line. */
   bit: Uint8Array;
   /** The line's new level. */
   level: Uint8Array;
@@ -167,9 +180,13 @@ export class FrameGather {
   readonly #bit: number | undefined;
   /** Element type of the rows. */
   readonly dtype: DType;
+  /** Rows written by a run. */
   readonly channelCount: number;
 
-  /** @throws FuseError `Usage` when the spec contradicts itself. */
+  /**
+   * Puts the layout's tables into wasm memory.
+   * @throws FuseError `Usage` when the spec contradicts itself.
+   */
   constructor(kernels: Kernels, spec: GatherSpec) {
     const { layout } = spec;
     const n = layout.channelOffsets.length;
@@ -257,6 +274,7 @@ export class FrameGather {
     }
   }
 
+  /** Gives the tables back. */
   free(): void {
     this.#block.free();
   }
@@ -264,6 +282,7 @@ export class FrameGather {
 
 /** The kernels of one wasm instance. Not shared between threads. */
 export class Kernels {
+  /** Wraps a loaded `chunk_codecs` module. */
   constructor(readonly wasm: WasmModule) {}
 
   /** This thread's shared instance. */
@@ -276,7 +295,10 @@ export class Kernels {
     return new Kernels(await newWasm("chunk_codecs"));
   }
 
-  /** @throws FuseError `Limit` when wasm memory cannot grow so far. */
+  /**
+   * A new buffer.
+   * @throws FuseError `Limit` when wasm memory cannot grow so far.
+   */
   alloc(length: number): WasmBuffer {
     const { wasm } = this;
     const ptr = wasm.alloc(length);

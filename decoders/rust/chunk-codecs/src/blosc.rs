@@ -17,7 +17,10 @@ pub(crate) const DONT_SPLIT: u8 = 16;
 pub(crate) const LZ4: u8 = 1;
 /// Below this c-blosc only copies.
 pub(crate) const MIN_BUFFER: usize = 128;
+/// Within reach of LZ4's distances, so that planes can repeat one another.
 const DEFAULT_BLOCK: usize = 1 << 16;
+/// For columns that count on: planes that repeat within themselves.
+const LONG_BLOCK: usize = 1 << 20;
 /// c-blosc's own limits.
 pub(crate) const MAX_BUFFER: usize = i32::MAX as usize - HEADER;
 pub(crate) const MAX_BLOCK: usize = (i32::MAX as usize - 255 * 4) / 3;
@@ -73,7 +76,6 @@ pub fn encode(src: &[u8], dst: &mut [u8], settings: &Settings) -> Result<usize> 
     } else {
         1
     };
-    let block = block_size(src.len(), size, settings.block_size);
     let filter = match settings.filter {
         Filter::Shuffle if size == 1 => Filter::None,
         other => other,
@@ -86,12 +88,28 @@ pub fn encode(src: &[u8], dst: &mut [u8], settings: &Settings) -> Result<usize> 
     };
     dst[..4].copy_from_slice(&[FORMAT_VERSION, LZ4_VERSION, flags, size as u8]);
     put32(dst, 4, src.len());
-    put32(dst, 8, block);
-    let packed = if src.len() < MIN_BUFFER {
-        None
-    } else {
-        WORK.with(|w| encode_blocks(src, dst, size, block, filter, settings, &mut w.borrow_mut()))
-    };
+    let packed = WORK.with(|w| {
+        let mut coder = Coder {
+            size,
+            filter,
+            // Elements of eight bytes are mostly times, whose planes repeat over long distances.
+            search: lz4::Search {
+                acceleration: settings.acceleration,
+                long: size >= 8,
+            },
+            work: &mut w.borrow_mut(),
+        };
+        let wanted = match settings.block_size {
+            0 if coder.likes_long_blocks(src, &mut dst[HEADER..]) => LONG_BLOCK,
+            0 => DEFAULT_BLOCK,
+            given => given.clamp(MIN_BUFFER, MAX_BLOCK),
+        };
+        let block = block_size(src.len(), size, wanted);
+        put32(dst, 8, block);
+        (src.len() >= MIN_BUFFER)
+            .then(|| coder.blocks(src, dst, block))
+            .flatten()
+    });
     let length = packed.unwrap_or_else(|| {
         dst[2] |= MEMCPYED;
         dst[HEADER..].copy_from_slice(src);
@@ -101,62 +119,68 @@ pub fn encode(src: &[u8], dst: &mut [u8], settings: &Settings) -> Result<usize> 
     Ok(length)
 }
 
-/// `None` when the blocks do not get smaller than the source.
-fn encode_blocks(
-    src: &[u8],
-    dst: &mut [u8],
+/// Filters and compresses blocks, one after the other.
+struct Coder<'a> {
     size: usize,
-    block: usize,
     filter: Filter,
-    settings: &Settings,
-    work: &mut Work,
-) -> Option<usize> {
-    let n = src.len().div_ceil(block);
-    let mut out = HEADER + 4 * n;
-    work.block.resize(block.max(work.block.len()), 0);
-    // Wide elements are mostly times and other float64 columns, whose planes repeat from afar.
-    let search = lz4::Search {
-        acceleration: settings.acceleration,
-        long: size >= 8,
-    };
-    for (i, raw) in src.chunks(block).enumerate() {
-        let filtered = &mut work.block[..raw.len()];
-        let data: &[u8] = match filter {
+    search: lz4::Search,
+    work: &'a mut Work,
+}
+
+impl Coder<'_> {
+    /// All blocks of a frame; `None` when they do not get smaller than the source.
+    fn blocks(&mut self, src: &[u8], dst: &mut [u8], block: usize) -> Option<usize> {
+        let mut out = HEADER + 4 * src.len().div_ceil(block);
+        for (i, raw) in src.chunks(block).enumerate() {
+            let body = out + 4;
+            let length = self.block(raw, dst.get_mut(body..)?)?;
+            put32(dst, HEADER + 4 * i, out);
+            put32(dst, out, length);
+            out = body + length;
+        }
+        (out < bound(src.len())).then_some(out)
+    }
+
+    /// One block, compressed or as it is; `None` when neither fits.
+    fn block(&mut self, raw: &[u8], room: &mut [u8]) -> Option<usize> {
+        let Work { table, block } = &mut *self.work;
+        if block.len() < raw.len() {
+            block.resize(raw.len(), 0);
+        }
+        let filtered = &mut block[..raw.len()];
+        let data: &[u8] = match self.filter {
             Filter::None => raw,
             Filter::Shuffle => {
-                shuffle(size, raw, filtered);
+                shuffle(self.size, raw, filtered);
                 filtered
             }
             Filter::BitShuffle => {
-                bitshuffle(size, raw, filtered);
+                bitshuffle(self.size, raw, filtered);
                 filtered
             }
         };
-        let body = out + 4;
         // A stored length equal to the block's means a plain copy, so a compressed one must be less.
-        let room = dst.get_mut(body..)?;
-        let most = room.len().min(data.len() - 1);
-        let packed = lz4::encode(data, &mut room[..most], &mut work.table, search);
-        let length = match packed {
-            Some(length) => length,
-            None => {
-                room.get_mut(..data.len())?.copy_from_slice(data);
-                data.len()
-            }
-        };
-        put32(dst, HEADER + 4 * i, out);
-        put32(dst, out, length);
-        out = body + length;
+        let most = room.len().min(data.len().saturating_sub(1));
+        lz4::encode(data, &mut room[..most], table, self.search).or_else(|| {
+            room.get_mut(..data.len())?.copy_from_slice(data);
+            Some(data.len())
+        })
     }
-    (out < bound(src.len())).then_some(out)
+
+    /// Whether bit planes of eight-byte elements pack better in long blocks (columns that count on)
+    /// or in short ones (measurements): tried on the beginning.
+    fn likes_long_blocks(&mut self, src: &[u8], scratch: &mut [u8]) -> bool {
+        let long = src.len().min(4 * DEFAULT_BLOCK);
+        if self.size != 8 || self.filter != Filter::BitShuffle || long < 2 * DEFAULT_BLOCK {
+            return false;
+        }
+        let mut packed = |n: usize| self.block(&src[..n / 64 * 64], scratch).unwrap_or(n) as f64;
+        packed(long) / (long as f64) < 0.9 * packed(DEFAULT_BLOCK) / DEFAULT_BLOCK as f64
+    }
 }
 
+/// The block size used where `wanted` is asked for.
 fn block_size(length: usize, size: usize, wanted: usize) -> usize {
-    let wanted = if wanted == 0 {
-        DEFAULT_BLOCK
-    } else {
-        wanted.clamp(MIN_BUFFER, MAX_BLOCK)
-    };
     let block = wanted.min(length).max(1);
     // Whole groups of eight elements, or the bit filter would do nothing.
     [8 * size, size]

@@ -188,8 +188,13 @@ unsafe fn run(src: *const u8, at: &Geometry, to: &Conversion, window: &Window, d
     let row_bytes = window.dst_stride.wrapping_mul(element);
     let start = dst.add(window.dst_first * element);
     // Few channels take longer tiles, so that the work per tile counts for less.
-    let scan = at.channel_offsets.len() * width;
-    let long_tile = (SCRATCH / 2 / scan).clamp(TILE, COPY_TILE) / 16 * 16;
+    let direct = to.output == Output::Raw && width == element;
+    let rows = at.channel_offsets.len();
+    let long_tile = match direct {
+        true => (SCRATCH / 2 / (rows * width)).clamp(TILE, COPY_TILE),
+        false => (SCRATCH / 2 / (rows.min(GROUP) * width)).clamp(TILE, COPY_TILE),
+    } / 16
+        * 16;
     let (mut words, mut scratch) = (Scratch::new(), Scratch::new());
     let mut sample = window.first_sample;
     while sample < end {
