@@ -113,14 +113,14 @@ Deno.test("a file becomes a store of its full name; a second run leaves it, --ov
 Deno.test("a missing, an empty and an unreadable file fail with status 1 and leave nothing", async () => {
   await inFolder(async (place) => {
     write(place, "empty.rhd", "");
-    write(place, "notes.txt", "hello, this is not a recording\n");
+    write(place, "noise.dat", Uint8Array.from({ length: 999 }, (_, i) => (i * i * 31) % 251));
     write(place, "cut.wav", TONE.subarray(0, 30));
     for (
       const [name, message] of [
         ["gone.wav", /gone\.wav.*no such file/],
         ["empty.rhd", /empty\.rhd.*empty/],
         ["cut.wav", /cut\.wav/],
-        ["notes.txt", /notes\.txt.*no reader recognises/],
+        ["noise.dat", /noise\.dat.*no reader recognises/],
       ] as const
     ) {
       for (const quiet of [[], ["--quiet"]]) {
@@ -229,7 +229,7 @@ Deno.test("a folder: one bad file costs that file only, paths stay, report.json 
     write(place, "in/sub-1/a.wav");
     write(place, "in/sub-2/a.wav");
     write(place, "in/sub-2/bad.rhd", new Uint8Array([0x02, 0x27, 0x91, 0xc6, 1, 0, 5, 0]));
-    write(place, "in/readme.txt", "words");
+    write(place, "in/noise.dat", new Uint8Array(500).fill(7));
     write(place, "in/manifest.csv", "filename,timestamp\n");
     write(place, "in/.hidden/a.wav");
     const { code, stderr } = await place.cli("in", "-o", "out");
@@ -245,7 +245,7 @@ Deno.test("a folder: one bad file costs that file only, paths stay, report.json 
     );
     assert.deepEqual(byPath, {
       "manifest.csv": "skipped",
-      "readme.txt": "unsupported",
+      "noise.dat": "unsupported",
       "sub-1/a.wav": "ok",
       "sub-2/a.wav": "ok",
       "sub-2/bad.rhd": "failed",
@@ -264,7 +264,7 @@ Deno.test("a folder: one bad file costs that file only, paths stay, report.json 
     assert.equal(some.code, 0, some.stderr);
     assert.deepEqual(readdirSync(join(place.folder, "some")).sort(), ["report.json", "sub-2"]);
     // Only files nobody reads: nothing was converted, so it is no success.
-    assert.equal((await place.cli("in", "-o", "none", "--include", "*.txt")).code, 1);
+    assert.equal((await place.cli("in", "-o", "none", "--include", "*.dat")).code, 1);
   });
 });
 
