@@ -24,6 +24,7 @@ export interface ConvertOptions extends PlanOptions, OpenOptions {
   selection?: Selection;
   /** What the dataset the file belongs to says of it; asked for once the file is open. */
   context?: () => Promise<DatasetContext>;
+  /** Told of progress, warnings and the end. */
   onEvent?: ProgressListener;
   /** Name of the file in events and reports; the source's name by default. */
   label?: string;
@@ -31,7 +32,9 @@ export interface ConvertOptions extends PlanOptions, OpenOptions {
 
 /** A planned conversion with what it needs to run. */
 export interface PlannedFile {
+  /** What will be written, and from which bytes. */
   plan: Plan;
+  /** The file as it was opened, before selection. */
   opened: Opened;
   /** The dataset after selection. */
   dataset: Dataset;

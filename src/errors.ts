@@ -44,10 +44,13 @@ export interface ErrorPlace {
 
 /** Details that make up the message of a {@link FuseError}. */
 export interface ErrorDetails extends ErrorPlace {
+  /** What the file holds. */
   found?: unknown;
+  /** What it should hold. */
   expected?: unknown;
   /** What the user can do about it. */
   remedy?: string;
+  /** The error this one was made from. */
   cause?: unknown;
 }
 
@@ -55,13 +58,18 @@ const CODE = "FuseError";
 
 /** The one error class of the project; narrow it by {@link isFuseError} and its `tag`. */
 export class FuseError extends Error {
+  /** Always "FuseError". */
   override readonly name = CODE;
+  /** What kind of failure this is. */
   readonly tag: ErrorTag;
+  /** Where it was met, as far as known. */
   readonly where: ErrorPlace;
   /** The bare statement without the place, for composing. */
   readonly statement: string;
+  /** Everything the message was made of. */
   readonly details: ErrorDetails;
 
+  /** Makes the message from the statement and its details. */
   constructor(tag: ErrorTag, statement: string, details: ErrorDetails = {}) {
     super(
       describe(statement, details),

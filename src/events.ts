@@ -36,19 +36,30 @@ export type ProgressListener = (event: ProgressEvent) => void;
 export interface FileReport {
   /** Path below the dataset's primary folder, or the input as given. */
   path: string;
+  /** Where the input is: path, URL or `s3://` address. */
   uri: string;
+  /** Name of its format; null when unknown. */
   format: string | null;
+  /** Id of its format, as `--format` takes it. */
   descriptor: string | null;
+  /** How sure the format was of the file, 0 .. 255. */
   score: number | null;
+  /** What became of it; "unsupported" is a file no reader takes or takes in full. */
   status: "ok" | "failed" | "unsupported" | "skipped";
+  /** Why it failed; null when it did not. */
   error: { tag: ErrorTag; message: string } | null;
   /** Where the output is; null when none was written. */
   output: string | null;
+  /** Bytes read from the input. */
   bytesIn: number;
+  /** Bytes written to the output. */
   bytesOut: number;
+  /** Seconds it took. */
   seconds: number;
   /** ETag or sha256 of the input where the service gives one. */
   etag: string | null;
+  /** sha256 of the input where the dataset's manifest states it. */
   sha256: string | null;
+  /** What was doubtful or repaired. */
   warnings: string[];
 }

@@ -2,11 +2,14 @@
 import { type FormatDescriptor, type OpenOptions, PROBE_BYTES } from "../decoders/format.ts";
 import { FORMATS } from "../decoders/registry.ts";
 import { FuseError, toFuseError } from "./errors.ts";
+import { checkDataset } from "./model/check.ts";
 import type { Dataset } from "./model/dataset.ts";
+import { nameSafely } from "./plan/names.ts";
 import type { ByteSource } from "./source/source.ts";
 
 /** A format that could read the file. */
 export interface Candidate {
+  /** The format. */
   format: FormatDescriptor;
   /** 0 .. 255; an extension alone gives at most 40. */
   score: number;
@@ -17,10 +20,17 @@ export interface Candidate {
 /** Lowest score at which a file is opened without being told its format. */
 export const OPEN_SCORE = 41;
 
+function head(source: ByteSource, signal?: AbortSignal): Promise<Uint8Array> {
+  return source.readUpTo(0, PROBE_BYTES, { purpose: "header", signal });
+}
+
 /** All formats that claim the file, best first; reads at most {@link PROBE_BYTES} of it. */
 export async function identify(source: ByteSource, signal?: AbortSignal): Promise<Candidate[]> {
-  const head = await source.readUpTo(0, PROBE_BYTES, { purpose: "header", signal });
-  const input = { head, name: source.name.toLowerCase(), size: source.size };
+  const input = {
+    head: await head(source, signal),
+    name: source.name.toLowerCase(),
+    size: source.size,
+  };
   const candidates: Candidate[] = [];
   for (const format of FORMATS) {
     const { score, why } = format.probe(input);
@@ -31,7 +41,9 @@ export async function identify(source: ByteSource, signal?: AbortSignal): Promis
 
 /** A Dataset with the format it was read by. */
 export interface Opened {
+  /** What the file holds. */
   dataset: Dataset;
+  /** The format it was read by. */
   candidate: Candidate;
   /** Other formats that claimed the file with the same score. */
   ties: Candidate[];
@@ -59,7 +71,7 @@ export async function openDataset(
   } else {
     candidates = await identify(source, options.signal);
     if (!candidates.length || candidates[0].score < OPEN_SCORE) {
-      throw unknownFormat(source, candidates);
+      throw unknownFormat(source, await head(source, options.signal));
     }
   }
   const [best] = candidates;
@@ -67,6 +79,8 @@ export async function openDataset(
   try {
     const reader = await best.format.load();
     const dataset = await reader.open(source, options);
+    checkDataset(dataset, options.limits);
+    nameSafely(dataset);
     return {
       dataset,
       candidate: best,
@@ -77,14 +91,40 @@ export async function openDataset(
   }
 }
 
-function unknownFormat(source: ByteSource, candidates: Candidate[]): FuseError {
+/** Extensions that say nothing of what is inside. */
+const VAGUE = /\.(txt|csv|tsv|dat|bin|raw|log|xml|json|img|data|info)$/i;
+
+/**
+ * A file that bears a known format's name and not its bytes is damaged or mislabelled, and a failure;
+ * any other unknown file is merely not ours.
+ */
+function unknownFormat(source: ByteSource, head: Uint8Array): FuseError {
+  const name = source.name.toLowerCase();
+  const claimed = VAGUE.test(name)
+    ? undefined
+    : FORMATS.find((f) => f.extensions.some((e) => name.endsWith(e)));
   if (source.size === 0) {
-    return new FuseError("Truncated", "the file is empty", { source: source.name });
+    return new FuseError(claimed ? "Truncated" : "UnknownFormat", "the file is empty", {
+      source: source.name,
+      ...(claimed ? { offset: 0, expected: claimed.name } : {}),
+    });
   }
-  const named = candidates[0];
+  const found = head.length === 0
+    ? "no bytes"
+    : [...head.subarray(0, 8)].map((b) => b.toString(16).padStart(2, "0")).join(" ");
+  if (claimed) {
+    return new FuseError("Corrupt", "its bytes are not what its name says", {
+      source: source.name,
+      offset: 0,
+      found,
+      expected: claimed.name,
+      remedy: "See `formats` for what is read; `--format ID` insists on one",
+    });
+  }
   return new FuseError("UnknownFormat", "no reader recognises these bytes", {
     source: source.name,
-    ...(named ? { found: `only its name suggests ${named.format.name}` } : {}),
+    offset: 0,
+    found,
     remedy: "See `formats` for what is read; `--format ID` insists on one",
   });
 }

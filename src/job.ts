@@ -15,9 +15,13 @@ import type { ByteSource } from "./source/source.ts";
 export interface JobInput {
   /** Path that names the output, with forward slashes: below primary/ or the input's own. */
   path: string;
+  /** Where the file is; equal addresses are one file. */
   uri: string;
+  /** Bytes, where known without opening. */
   size?: number;
+  /** sha256 where the dataset's manifest states it. */
   sha256?: string;
+  /** Opens the file anew. */
   open(): Promise<ByteSource>;
   /** What the dataset the file belongs to says of it. */
   context?: () => Promise<DatasetContext>;
@@ -27,6 +31,7 @@ export interface JobInput {
 
 /** How a job is run. */
 export interface JobOptions extends Omit<ConvertOptions, "context" | "label"> {
+  /** Workers to run tasks on; without them everything runs on this thread. */
   pool?: WorkerPool;
   /** Opens the place for one file's output; null when it is there already and not to be replaced. */
   makeTarget(input: JobInput, planned: PlannedFile): Promise<Destination | null>;

@@ -154,6 +154,36 @@ Deno.test("pauses are jumps of the time axis and named as segments", async () =>
   ]);
 });
 
+Deno.test("equal sweeps get a dimension of their own", async () => {
+  for (const zarrFormat of [2, 3] as const) {
+    const runs = [333, 333, 333, 333, 333];
+    const dataset = interleaved({ stored: "int16", channels: 3, samples: 1665, runs });
+    const flat = await readArray((await convert(dataset)).target, "signals");
+    dataset.recordings[0].sweepLength = 333;
+    const { target } = await convert(dataset, {
+      zarrFormat,
+      targets: { chunkBytes: 700, shardBytes: 5000 },
+    });
+    const { data, shape } = await readArray(target, "signals");
+    assert.deepEqual(shape, [5, 3, 333]);
+    for (let s = 0; s < 5; s++) {
+      for (let c = 0; c < 3; c++) {
+        for (let t = 0; t < 333; t++) {
+          assert.equal(data[(s * 3 + c) * 333 + t], flat.data[c * 1665 + s * 333 + t]);
+        }
+      }
+    }
+    assert.deepEqual([...(await readArray(target, "sweep_start")).data], [
+      0,
+      0.833,
+      1.166,
+      1.499,
+      1.832,
+    ]);
+    assert.equal((await readArray(target, "time")).data[332], 0.332);
+  }
+});
+
 Deno.test("digital words become edges of lines, across chunks and tasks", async () => {
   const samples = 5000;
   const words = new Uint16Array(samples);

@@ -14,10 +14,13 @@ export type Attributes = Record<string, Json>;
 
 /** One channel: `physical = raw * gain + offset`, in `units`. */
 export interface Channel {
+  /** Label as the file gives it. */
   name: string;
   /** Unit of the physical values ("uV", "mV", "degC"); "" when the file states none. */
   units: string;
+  /** Units of one raw step. */
   gain: number;
+  /** Physical value of raw 0. */
   offset: number;
   /** Anything else known of the channel (filters, electrode id, impedance ...). */
   attributes?: Attributes;
@@ -25,8 +28,11 @@ export interface Channel {
 
 /** Consecutive channels of a recording that share one layout. */
 export interface ChannelPart {
+  /** Index into the recording's channels. */
   firstChannel: number;
+  /** Channels of this part. */
   channelCount: number;
+  /** Where their samples are. */
   layout: Layout;
   /**
    * The last samples as raw values, C-order `[channelCount, n]`, where the file's frame pattern breaks
@@ -42,6 +48,7 @@ export interface ChannelPart {
 export interface Recording {
   /** Group name when the file holds several: "amplifier", "auxiliary", "analog_1000hz". */
   name: string;
+  /** Channels in the order of the array's first dimension. */
   channels: Channel[];
   /** Hz, exactly as the file states it; null when the file gives none or the axis is irregular. */
   samplingFrequency: number | null;
@@ -51,13 +58,20 @@ export interface Recording {
   segments: Segment[];
   /** Raw element type after decoding, the same for all parts. */
   rawType: DType;
+  /**
+   * Samples of one sweep, when the recording is a row of equal sweeps (each with its segment): the array
+   * is then stored as `[sweep, channel, time]`.
+   */
+  sweepLength?: number;
   /** Bits the raw integers really use, when fewer than the type has (24 in int32, 12 in int16). */
   significantBits?: number;
+  /** Where the samples are; together the parts cover all channels. */
   parts: ChannelPart[];
   /** Explicit time values in seconds (irregular sampling, tables); else time comes from segments. */
   time?: StreamLayout | { kind: "values"; values: Float64Array };
   /** True when nothing in the file gives the time and it was made up as a sample index. */
   timeGenerated?: boolean;
+  /** Anything else known of the recording (filters, device, mode ...). */
   attributes?: Attributes;
 }
 
@@ -65,21 +79,29 @@ export interface Recording {
 export interface EventColumn {
   /** "time" (seconds since the recording's start), "duration", "label", "code", "channel", "unit", "waveform" ... */
   name: string;
+  /** Element type. */
   dtype: DType;
+  /** Unit of the values ("s", "uV"); absent where there is none. */
   units?: string;
   /** Sizes after the event dimension ([48] for waveforms of 48 samples); [] for one value an event. */
   innerShape: number[];
+  /** Names of the dimensions after the event dimension. */
   innerDims?: string[];
+  /** Where the values are. */
   layout: Layout;
+  /** Attributes of the stored array. */
   attributes?: Attributes;
 }
 
 /** Things that happened at times: spikes, markers, comments, edges of a digital line. */
 export interface EventTable {
+  /** Name of the group below `events/`. */
   name: string;
   /** Number of events; null when only a pass through the file tells. */
   count: number | null;
+  /** Columns of equal length. */
   columns: EventColumn[];
+  /** Attributes of the stored group. */
   attributes?: Attributes;
 }
 
@@ -87,8 +109,11 @@ export interface EventTable {
 export interface DigitalLines {
   /** Name of the array of {@link Dataset.arrays} that holds the words. */
   array: string;
+  /** Words a second, Hz. */
   samplingFrequency: number;
+  /** Uninterrupted runs of words. */
   segments: Segment[];
+  /** The lines: bit of the word counted from the lowest, and name. */
   lines: { bit: number; name: string; attributes?: Attributes }[];
 }
 
@@ -96,12 +121,17 @@ export interface DigitalLines {
 export interface NamedArray {
   /** Path in the store: "digital_in/words", "source/comment". */
   path: string;
+  /** Element type. */
   dtype: DType;
+  /** Name of each dimension. */
   dims: string[];
   /** Null in the first place: length only known after a pass. */
   shape: (number | null)[];
+  /** Where the values are. */
   layout: Layout;
+  /** Unit of the values; absent where there is none. */
   units?: string;
+  /** Attributes of the stored array. */
   attributes?: Attributes;
 }
 
@@ -109,22 +139,29 @@ export interface NamedArray {
 export interface ImageLevel {
   /** In the order of the image's axes. */
   shape: number[];
+  /** Where its chunks are. */
   layout: ChunkLayout;
 }
 
 /** One image (series, scene, position): level 0 first, smaller levels after it. */
 export interface ImageSeries {
+  /** Name as the file gives it; "" when it gives none. */
   name: string;
   /** The ones that exist out of "t", "c", "z", "y", "x", in that order. */
   axes: ("t" | "c" | "z" | "y" | "x")[];
+  /** Element type of the pixels. */
   dtype: DType;
+  /** Resolutions in the file; where there is one only, smaller ones are made. */
   levels: ImageLevel[];
   /** Micrometres per pixel; undefined where the file does not say. */
   pixelSizeMicrometres?: { x?: number; y?: number; z?: number };
+  /** Seconds from one time point to the next. */
   timeStepSeconds?: number;
+  /** Name, colour (RRGGBB) and display range of each channel. */
   channels?: { name?: string; color?: string; window?: { min: number; max: number } }[];
   /** "label": nearest-neighbour pyramid; "intensity": mean; "auxiliary": thumbnail or macro. */
   role?: "intensity" | "label" | "auxiliary";
+  /** Anything else known of the image. */
   attributes?: Attributes;
 }
 
@@ -132,12 +169,19 @@ export interface ImageSeries {
 export interface DatasetMetadata {
   /** ISO 8601, with zone when the file gives one. */
   startTime?: string;
+  /** Species of the subject. */
   species?: string;
+  /** Where in the body the data come from. */
   anatomicalLocation?: string;
+  /** Kind of measurement: "electrophysiology", "microscopy" ... */
   modality?: string;
+  /** Who took the data. */
   experimenter?: string;
+  /** Where they were taken. */
   institution?: string;
+  /** How sweeps were taken, where there are sweeps. */
   sweepMode?: string;
+  /** Comments and journal of the file. */
   notes?: string;
   /** Header fields worth keeping, under the format's own names. */
   header?: Attributes;
@@ -145,9 +189,11 @@ export interface DatasetMetadata {
 
 /** A run of values of one field, in order, from a {@link StreamSource}. */
 export interface StreamBlock {
+  /** The field the values belong to, as layouts name it. */
   field: string;
   /** For channel fields: C-order `[channel, count]`; else `[count, ...inner]`. */
   values: NumericArray | string[];
+  /** Samples or rows in this block. */
   count: number;
 }
 
@@ -157,12 +203,19 @@ export interface Dataset {
   format: string;
   /** Every file the layouts point into; index 0 is the file that was opened. */
   sources: ByteSource[];
+  /** Frame runs that layouts point to by index. */
   frameTables: FrameTable[];
+  /** Time series, one a clock and kind. */
   recordings: Recording[];
+  /** Event tables. */
   events: EventTable[];
+  /** Digital words whose edges are to be found. */
   digital: DigitalLines[];
+  /** Images, each with its resolutions. */
   images: ImageSeries[];
+  /** Everything else that is an array. */
   arrays: NamedArray[];
+  /** What the file says about itself. */
   metadata: DatasetMetadata;
   /** OME-XML or other document kept beside the data, path -> text. */
   documents?: Record<string, string>;

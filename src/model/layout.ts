@@ -34,10 +34,13 @@ export interface FrameTable {
  * is sample `frame * samplesPerFrame + k` of the channel.
  */
 export interface FrameLayout {
+  /** Names this layout. */
   kind: "frames";
   /** Index into `Dataset.frameTables`. */
   table: number;
+  /** How a sample is stored. */
   stored: StoredType;
+  /** Byte order of a sample. */
   littleEndian: boolean;
   /** Offset-binary words: the top bit is inverted, so unsigned words become signed numbers. */
   flipSign?: boolean;
@@ -48,8 +51,11 @@ export interface FrameLayout {
   signMagnitude?: { magnitudeBits: number; signBit: number };
   /** One bit of each unsigned word, as 0 or 1 in the stored type: the level of a digital line. */
   bit?: number;
+  /** Samples of each channel in a frame. */
   samplesPerFrame: number;
+  /** Byte of each channel's first sample, from the frame's start. */
   channelOffsets: number[];
+  /** Bytes from a channel's sample to its next in the frame. */
   sampleStride: number;
   /** Irregular places of the samples inside a frame, relative to the channel's offset (BIOPAC). */
   sampleOffsets?: number[];
@@ -57,6 +63,7 @@ export interface FrameLayout {
 
 /** How the bytes of one chunk become values; `id` names a decoder of `src/stream/chunk-decoders.ts`. */
 export interface ChunkCodec {
+  /** Name of the decoder. */
   id: string;
   /** Parameters the decoder understands: plain JSON. */
   params: Record<string, unknown>;
@@ -69,35 +76,49 @@ export interface ChunkCodec {
  * is C-order in `chunkShape`; edge chunks are decoded whole and cropped. Entries are in C order of the grid.
  */
 export interface ChunkLayout {
+  /** Names this layout. */
   kind: "chunks";
+  /** Shape of a decoded chunk, in the order of the array's axes. */
   chunkShape: number[];
   /** Index into `Dataset.sources`, or -1 where the chunk is absent and `fill` stands for it. */
   source: Int32Array;
+  /** First byte of each chunk. */
   offset: Float64Array;
+  /** Stored bytes of each chunk. */
   length: Float64Array;
   /** Index into `codecs`; absent when all entries use codec 0. */
   codec?: Uint16Array;
+  /** Ways the chunks are decoded. */
   codecs: ChunkCodec[];
+  /** Value of absent chunks. */
   fill: number;
 }
 
 /** Values only a forward pass of the reader yields: field `field` of stream `stream`. */
 export interface StreamLayout {
+  /** Names this layout. */
   kind: "stream";
+  /** Id that `Dataset.openStream` takes. */
   stream: string;
+  /** Field of its blocks that holds the values. */
   field: string;
 }
 
 /** A time axis made from segments: `startSeconds + k / samplingFrequency` inside each. */
 export interface ClockLayout {
+  /** Names this layout. */
   kind: "clock";
+  /** Samples a second, Hz. */
   samplingFrequency: number;
+  /** Uninterrupted runs. */
   segments: Segment[];
 }
 
 /** Small values held in memory: names, settings, a few events. */
 export interface ValuesLayout {
+  /** Names this layout. */
   kind: "values";
+  /** The values in C order. */
   values: NumericArray | string[];
 }
 
@@ -106,15 +127,21 @@ export type Layout = FrameLayout | ChunkLayout | StreamLayout | ClockLayout | Va
 
 /** One uninterrupted run of samples; `startSeconds` counts from the recording's start. */
 export interface Segment {
+  /** Index of the run's first sample. */
   startIndex: number;
+  /** Samples in the run. */
   length: number;
+  /** Time of its first sample, seconds. */
   startSeconds: number;
 }
 
 /** One run of frames, as readers collect them. */
 export interface FrameRun {
+  /** Index into `Dataset.sources`. */
   source: number;
+  /** Byte offset of the first frame. */
   offset: number;
+  /** Frames in the run. */
   frameCount: number;
 }
 
@@ -158,6 +185,8 @@ export function runOf(table: FrameTable, frame: number): number {
 
 /** Element type and layout of values, for arrays that are not time series or images. */
 export interface TypedLayout {
+  /** Element type. */
   dtype: DType;
+  /** Where the values are. */
   layout: Layout;
 }

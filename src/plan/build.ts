@@ -27,8 +27,11 @@ import type { ArrayOrigin, Compressor, Plan, PlannedArray, SignalPart } from "./
 
 /** Choices a user has about the output. */
 export interface PlanOptions {
+  /** Zarr version; 3 unless given. */
   zarrFormat?: 2 | 3;
+  /** Sizes of chunks and shards; {@link DEFAULT_TARGETS} unless given. */
   targets?: ChunkTargets;
+  /** Codec of the chunks; Blosc with LZ4 unless given. */
   compressor?: Compressor;
   /** Keep the converter's raw integers with `gain` and `offset` per channel. */
   keepRaw?: boolean;
@@ -192,12 +195,15 @@ function planRecording(
   const parts = recording.parts.map((part): SignalPart =>
     signalPart(part, channels, storage.calibrate)
   );
+  const sweeps = sweepCount(recording, sizeOf(storage.dtype));
   const signals = builder.array({
     path: `${prefix}signals`,
     dtype: storage.dtype,
-    dims: ["channel", "time"],
-    shape: [channels.length, recording.sampleCount],
-    chunks: [1, 1],
+    dims: sweeps ? ["sweep", "channel", "time"] : ["channel", "time"],
+    shape: sweeps
+      ? [sweeps, channels.length, recording.sweepLength!]
+      : [channels.length, recording.sampleCount],
+    chunks: sweeps ? [1, 1, 1] : [1, 1],
     shards: null,
     attributes: { ...storage.attributes, ...(unit ? { units: unit } : {}) },
     origin: { kind: "signals", parts },
@@ -217,7 +223,43 @@ function planRecording(
       });
     }
   }
-  planTime(builder, recording, prefix);
+  if (sweeps) planSweeps(builder, recording, prefix);
+  else planTime(builder, recording, prefix);
+}
+
+/** Bytes of a sweep of all channels up to which sweeps get a dimension of their own. */
+const SWEEP_BYTES = 64 << 20;
+
+/** Number of equal sweeps to store as a dimension; 0 when the recording is not made of such. */
+function sweepCount(recording: Recording, elementBytes: number): number {
+  const { sweepLength, sampleCount, parts, segments, channels, time } = recording;
+  if (!sweepLength || !sampleCount || sampleCount % sweepLength !== 0 || time) return 0;
+  const plain = parts.every((p) =>
+    p.layout.kind === "frames" && p.layout.samplesPerFrame === 1 && !p.tail
+  );
+  const fits = sweepLength * channels.length * elementBytes <= SWEEP_BYTES;
+  return plain && fits && segments.length === sampleCount / sweepLength ? segments.length : 0;
+}
+
+/** Time inside a sweep, and when each sweep begins. */
+function planSweeps(builder: PlanBuilder, recording: Recording, prefix: string): void {
+  const { sweepLength, samplingFrequency, segments } = recording;
+  const clock = {
+    ...recording,
+    sampleCount: sweepLength!,
+    segments: [{ startIndex: 0, length: sweepLength!, startSeconds: 0 }],
+  };
+  planTime(builder, clock, prefix);
+  const time = builder.plan.arrays[builder.plan.arrays.length - 1];
+  if (samplingFrequency !== null) time.attributes.long_name = "time since the start of the sweep";
+  const values = Float64Array.from(segments, (s) => s.startSeconds);
+  builder.rows(`${prefix}sweep_start`, "float64", ["sweep"], [segments.length], {
+    kind: "values",
+    values,
+  }, {
+    units: "s",
+    long_name: "start of the sweep since the start of the recording",
+  });
 }
 
 /** Attributes that differ from channel to channel, as one list each. */
@@ -417,6 +459,10 @@ class FrameGroups {
 
   add(index: number): void {
     const tables = new Set(this.#layouts(index).map((l) => l.table));
+    if (this.builder.plan.arrays[index].shape.length === 3) {
+      this.#planSweeps(index, tables);
+      return;
+    }
     const merged = { arrays: [index], tables };
     for (let i = this.#groups.length - 1; i >= 0; i--) {
       const group = this.#groups[i];
@@ -431,6 +477,35 @@ class FrameGroups {
 
   finish(): void {
     for (const group of this.#groups) this.#plan(group.arrays, [...group.tables]);
+  }
+
+  /** Sweeps are tasks of their own: a window is a sweep, a chunk some channels of it. */
+  #planSweeps(index: number, tables: Set<number>): void {
+    const { builder } = this;
+    const array = builder.plan.arrays[index];
+    const [sweeps, channels, length] = array.shape as number[];
+    const sweepBytes = length * sizeOf(array.dtype);
+    const { chunkBytes, shardBytes } = builder.targets;
+    const perChunk = Math.max(1, Math.min(channels, Math.floor(chunkBytes / sweepBytes)));
+    const wide = roundUp(channels, perChunk);
+    const perTask = Math.max(1, Math.min(sweeps, Math.floor(shardBytes / (wide * sweepBytes))));
+    const count = Math.ceil(sweeps / perTask);
+    array.chunks = [1, perChunk, length];
+    array.shards = builder.sharded && (perTask > 1 || wide > perChunk)
+      ? [perTask, wide, length]
+      : null;
+    const frameBytes = [...tables].reduce((n, t) => n + builder.plan.frameTables[t].frameBytes, 0);
+    const memory = length * frameBytes + (wide + 2 * perChunk) * sweepBytes;
+    builder.plan.taskMemoryBytes = Math.max(builder.plan.taskMemoryBytes, memory);
+    builder.plan.tasks.unshift({
+      kind: "frames",
+      arrays: [index],
+      frameCount: sweeps * length,
+      framesPerTask: perTask * length,
+      framesPerWindow: length,
+      digital: [],
+      count,
+    });
   }
 
   #plan(arrays: number[], tables: number[]): void {

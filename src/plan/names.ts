@@ -14,7 +14,7 @@ export function segmentName(name: string, fallback: string): string {
   let clean = name.toWellFormed().normalize("NFC")
     // deno-lint-ignore no-control-regex
     .replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069/\\%?#:*"<>|]/g, "_").trim();
-  clean = cutBytes(clean, SEGMENT_BYTES).trim().replace(/\.+$/, "");
+  clean = cutBytes(clean, SEGMENT_BYTES).replace(/[.\s]+$/, "");
   if (clean === "") clean = fallback;
   if (/^(__.*|zarr\.json|\.z(array|group|attrs|metadata))$/i.test(clean)) {
     clean = `_${clean.replace(/^[_.]+/, "")}`;
@@ -28,16 +28,30 @@ function cutBytes(text: string, most: number): string {
   return text.slice(0, read);
 }
 
+/** Numbers what comes again, also in another case: `name`, `name_2`, `name_3` ... */
+class Distinct {
+  /** Lower-cased names, each with the number its next repeat tries. */
+  readonly #taken = new Map<string, number>();
+
+  take(name: string): string {
+    const key = name.toLowerCase();
+    let number = this.#taken.get(key);
+    let candidate = name;
+    if (number !== undefined) {
+      do candidate = `${name}_${number++}`; while (this.#taken.has(candidate.toLowerCase()));
+    }
+    this.#taken.set(key, number ?? 2);
+    if (candidate !== name) this.#taken.set(candidate.toLowerCase(), 2);
+    return candidate;
+  }
+}
+
 /** Gives each name its own segment: repeats (also those that differ in case only) get `_2`, `_3` ... */
 export class UniqueNames {
-  readonly #taken = new Set<string>();
+  readonly #distinct = new Distinct();
 
   take(name: string, fallback = "unnamed"): string {
-    const base = segmentName(name, fallback);
-    let candidate = base;
-    for (let n = 2; this.#taken.has(candidate.toLowerCase()); n++) candidate = `${base}_${n}`;
-    this.#taken.add(candidate.toLowerCase());
-    return candidate;
+    return this.#distinct.take(segmentName(name, fallback));
   }
 }
 
@@ -51,15 +65,18 @@ export function pathName(path: string): string {
  * parts of them come out of files.
  */
 export function nameSafely(dataset: Dataset): void {
-  const taken = new UniquePaths();
-  const renamed = new Map<string, string>();
+  const paths = new Distinct();
+  const renamed = new Map<string, string[]>();
   for (const array of dataset.arrays) {
-    const path = taken.take(pathName(array.path));
-    if (!renamed.has(array.path)) renamed.set(array.path, path);
-    array.path = path;
+    const given = array.path;
+    array.path = paths.take(pathName(given));
+    const same = renamed.get(given);
+    if (same) same.push(array.path);
+    else renamed.set(given, [array.path]);
   }
   for (const digital of dataset.digital) {
-    digital.array = renamed.get(digital.array) ?? digital.array;
+    const to = renamed.get(digital.array);
+    if (to) digital.array = to.length > 1 ? to.shift()! : to[0];
   }
   for (const table of dataset.events) {
     const names = new UniqueNames();
@@ -67,18 +84,7 @@ export function nameSafely(dataset: Dataset): void {
   }
   if (dataset.documents) {
     dataset.documents = Object.fromEntries(
-      Object.entries(dataset.documents).map(([key, text]) => [taken.take(pathName(key)), text]),
+      Object.entries(dataset.documents).map(([key, text]) => [paths.take(pathName(key)), text]),
     );
-  }
-}
-
-class UniquePaths {
-  readonly #taken = new Set<string>();
-
-  take(path: string): string {
-    let candidate = path;
-    for (let n = 2; this.#taken.has(candidate.toLowerCase()); n++) candidate = `${path}_${n}`;
-    this.#taken.add(candidate.toLowerCase());
-    return candidate;
   }
 }

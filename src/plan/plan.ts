@@ -47,22 +47,31 @@ export type ArrayOrigin =
 
 /** One array of the store. */
 export interface PlannedArray {
+  /** Path in the store. */
   path: string;
+  /** Element type as stored. */
   dtype: DType;
+  /** Name of each dimension. */
   dims: string[];
   /** The growing dimension is null where only a pass tells its length. */
   shape: (number | null)[];
+  /** Shape of a chunk, the unit of compression. */
   chunks: number[];
   /** Shard shape, a multiple of `chunks`; null for one object a chunk. */
   shards: number[] | null;
+  /** Codec of the chunks. */
   compressor: Compressor;
+  /** Attributes of the array. */
   attributes: Attributes;
+  /** Where its values come from. */
   origin: ArrayOrigin;
 }
 
 /** One group of the store, the root ("") first. */
 export interface PlannedGroup {
+  /** Path in the store; "" is the root. */
   path: string;
+  /** Attributes of the group. */
   attributes: Attributes;
 }
 
@@ -91,6 +100,7 @@ export type TaskSet =
 
 /** A serialisable conversion. */
 export interface Plan {
+  /** The file that is converted, and what it was recognised as. */
   input: {
     uri: string;
     name: string;
@@ -100,16 +110,25 @@ export interface Plan {
     format: string;
     score: number;
   };
+  /** How a worker opens each source again; null where it cannot. */
   sources: (SourceSpec | null)[];
+  /** Frame runs that layouts point to by index. */
   frameTables: FrameTable[];
+  /** Digital words whose edges are to be found. */
   digital: DigitalLines[];
+  /** Zarr version of the store. */
   zarrFormat: 2 | 3;
+  /** Groups, the root first. */
   groups: PlannedGroup[];
+  /** Arrays; tasks name them by index. */
   arrays: PlannedArray[];
   /** Documents kept beside the data: key -> text. */
   documents: Record<string, string>;
+  /** The work, in sets of like tasks. */
   tasks: TaskSet[];
+  /** What was doubtful or repaired. */
   warnings: string[];
+  /** What is in the file and not converted, and why. */
   leftOut: { what: string; why: string }[];
   /** Bytes of all arrays before compression; what is unknown counts as the input's size. */
   outputBytes: number;

@@ -17,13 +17,17 @@ import type { TaskResult } from "./task-result.ts";
 export interface TaskExecutor {
   /** Tasks worth having under way at once. */
   readonly concurrency: number;
+  /** Runs task `index` of the plan. */
   run(index: number): Promise<TaskResult>;
 }
 
 /** Totals of an executed plan. */
 export interface Outcome {
+  /** Bytes read from the sources. */
   bytesRead: number;
+  /** Bytes of all objects written. */
   bytesWritten: number;
+  /** What tasks found doubtful. */
   warnings: string[];
 }
 

@@ -37,6 +37,7 @@ export class WorkerPool {
   #nextId = 0;
   #closed = false;
 
+  /** A pool of at most `size` workers, started when first needed. */
   constructor(
     readonly size: number,
     readonly factory: WorkerFactory = createWorker,

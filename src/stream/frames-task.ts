@@ -67,9 +67,11 @@ export class FramesTask {
     const array = this.plan.arrays[index];
     const origin = array.origin as { kind: "signals"; parts: SignalPart[] };
     const flat = array.shape.length === 1;
-    const channels = flat ? 1 : array.shape[0]!;
-    const channelsPerChunk = flat ? 1 : array.chunks[0];
+    const channels = flat ? 1 : array.shape[array.shape.length - 2]!;
+    const channelsPerChunk = flat ? 1 : array.chunks[array.chunks.length - 2];
     const chunkSamples = array.chunks[array.chunks.length - 1];
+    // Sweeps lie behind each other in the file.
+    const sweeps = array.shape.length === 3 ? array.shape[0]! : 1;
     const elementBytes = sizeOf(array.dtype);
     const rows = kernels.alloc(
       roundUp(Math.max(1, channels), channelsPerChunk) * chunkSamples * elementBytes,
@@ -94,7 +96,7 @@ export class FramesTask {
       index,
       elementBytes,
       samplesPerFrame: parts[0].layout.samplesPerFrame,
-      sampleCount: array.shape[array.shape.length - 1]!,
+      sampleCount: sweeps * array.shape[array.shape.length - 1]!,
       channelsPerChunk,
       chunkSamples,
       rows,
@@ -250,7 +252,7 @@ export class FramesTask {
         array.compressor,
       );
       const time = first / chunkSamples;
-      objects.put(array.shape.length === 1 ? [time] : [g, time], encoded);
+      objects.put(chunkCell(array.shape.length, g, time), encoded);
     }
   }
 
@@ -346,4 +348,10 @@ export class FramesTask {
       work.parts.forEach((p) => p.gather.free());
     }
   }
+}
+
+/** Cell of a chunk: time alone, channels and time, or one sweep of some channels. */
+function chunkCell(rank: number, group: number, time: number): number[] {
+  if (rank === 1) return [time];
+  return rank === 2 ? [group, time] : [time, group, 0];
 }

@@ -3,10 +3,14 @@ import type { ObjectWriter, Target, TargetSpec } from "./target.ts";
 
 /** Keys and their bytes. */
 export class MemoryTarget implements Target {
+  /** Objects are handed to this thread. */
   readonly spec: TargetSpec = { kind: "owner" };
+  /** Every object written so far, by key. */
   readonly objects: Map<string, Uint8Array<ArrayBuffer>> = new Map();
+  /** True when the store is complete. */
   finished = false;
 
+  /** Collects an object; it appears when it is closed. */
   create(key: string): ObjectWriter {
     const pieces: Uint8Array<ArrayBuffer>[] = [];
     const objects = this.objects;

@@ -21,7 +21,9 @@ export interface ObjectWriter {
 
 /** A place for keys. Objects appear whole or not at all. */
 export interface Target {
+  /** How a worker opens the same target. */
   readonly spec: TargetSpec;
+  /** Begins an object; it appears under its key when it is closed. */
   create(key: string): ObjectWriter;
   /** Writes a small object in one go. */
   put(key: string, bytes: Uint8Array): void;
