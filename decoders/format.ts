@@ -17,6 +17,7 @@ export const PROBE_BYTES = 16_384;
 
 /** How sure a format is: 0 not mine ... 255 certain; an extension alone gives at most 40. */
 export interface ProbeResult {
+  /** 0 .. 255. */
   score: number;
   /** Why, in words shown by `inspect`. */
   why: string;
@@ -24,7 +25,9 @@ export interface ProbeResult {
 
 /** What a user can tell a reader. */
 export interface OpenOptions {
+  /** Stops reading when it aborts. */
   signal?: AbortSignal;
+  /** Bounds on what the file may ask for; {@link DEFAULT_LIMITS} unless given. */
   limits?: Limits;
   /** Open only the given file, not the other members of its set. */
   alone?: boolean;
@@ -32,6 +35,7 @@ export interface OpenOptions {
 
 /** Turns a source into a Dataset, reading headers only. */
 export interface Reader {
+  /** Reads the headers of `source` and of its siblings. @throws FuseError for whatever is wrong with them. */
   open(source: ByteSource, options: OpenOptions): Promise<Dataset>;
 }
 
@@ -39,7 +43,9 @@ export interface Reader {
 export interface FormatDescriptor {
   /** Short id used with `--format`: "blackrock". */
   id: string;
+  /** Full name for people: "Blackrock NSx/NEV". */
   name: string;
+  /** What its files mostly hold. */
   kind: "time-series" | "image" | "table";
   /** Lower case, with the dot. */
   extensions: string[];
@@ -53,7 +59,9 @@ export interface FormatDescriptor {
   missing: string;
   /** Specification documents and the readers it was checked against. */
   references: string[];
+  /** How sure the format is of a file, from its first bytes alone. */
   probe(input: ProbeInput): ProbeResult;
+  /** Loads the reader when it is first needed. */
   load(): Promise<Reader>;
 }
 
