@@ -14,7 +14,14 @@ import { createHash } from "node:crypto";
 const ROOT = new URL("../", import.meta.url);
 const RUST = new URL("decoders/rust/", ROOT);
 const WASM = new URL("decoders/wasm/", ROOT);
-const CRATES = ["chunk_codecs", "ephys", "imaging", "tables"];
+const CRATES = ["chunk_codecs", "ephys", "imaging", "imaging_jxl", "imaging_rare", "tables"];
+
+/** Library crates whose sources go into a wasm file, beside `core`. */
+const SHARED: Record<string, string[]> = {
+  imaging: ["raster"],
+  imaging_jxl: ["raster"],
+  imaging_rare: ["raster"],
+};
 
 interface Entry {
   /** sha256 over the sources of the crate and of what it shares, by path and content. */
@@ -36,7 +43,7 @@ async function sourceHash(crate: string): Promise<string> {
     }
   };
   await walk(new URL(`${crate.replaceAll("_", "-")}/`, RUST));
-  await walk(new URL("core/", RUST));
+  for (const shared of ["core", ...SHARED[crate] ?? []]) await walk(new URL(`${shared}/`, RUST));
   files.push(new URL("Cargo.toml", RUST).pathname);
   const hash = createHash("sha256");
   for (const path of files.sort()) {

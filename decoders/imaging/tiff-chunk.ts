@@ -3,7 +3,7 @@ import { type ErrorPlace, FuseError, isFuseError } from "../../src/errors.ts";
 import type { ChunkCodec } from "../../src/model/layout.ts";
 import { type DType, sizeOf } from "../../src/model/dtype.ts";
 import type { DecodeChunk } from "../../src/stream/chunk-decoders.ts";
-import { loadWasm, type WasmModule } from "../wasm/instance.ts";
+import { loadWasm, type WasmModule, type WasmName } from "../wasm/instance.ts";
 
 /** What a tile or strip needs beside its bytes; values of the TIFF tags of these names. */
 export interface TiffChunkParams {
@@ -34,6 +34,15 @@ export interface TiffChunkParams {
   reference?: number[];
   /** True when the last sample is an alpha channel. */
   alpha?: boolean;
+}
+
+/** Compressions of modules that are loaded only for them: JPEG 2000, WebP and PNG; JPEG XL. */
+const RARE = new Set([33003, 33004, 33005, 34712, 34927, 50001, 34933]);
+const JPEG_XL = new Set([50002, 52546]);
+
+function moduleOf(compression: number): WasmName {
+  if (JPEG_XL.has(compression)) return "imaging_jxl";
+  return RARE.has(compression) ? "imaging_rare" : "imaging";
 }
 
 /** Fixed words of the parameter block; see `params.rs`. */
@@ -132,7 +141,7 @@ export async function tiffDecoder(
   chunkShape: readonly number[],
 ): Promise<DecodeChunk> {
   const p = codec.params as unknown as TiffChunkParams;
-  const module = await loadWasm("imaging");
+  const module = await loadWasm(moduleOf(p.compression));
   const { params, tables, input, output } = regionsOf(module);
   const width = chunkShape[chunkShape.length - 1];
   const values = chunkShape.reduce((product, n) => product * n, 1);

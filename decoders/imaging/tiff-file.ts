@@ -241,7 +241,7 @@ async function appendTable(
 }
 
 /** Compressions whose decoders notice missing data: LZW, deflate, PackBits, LZMA, zstd. */
-const LOSSLESS = [5, 8, 32946, 32773, 34925, 50000];
+const LOSSLESS = [5, 8, 32946, 50013, 32773, 34925, 34926, 50000];
 
 /**
  * Replaces lengths that are missing or cannot be: uncompressed chunks have the size their pixels

@@ -14,7 +14,7 @@ import { Tag } from "./tiff-tags.ts";
 export const Photometric = { MinIsWhite: 0, MinIsBlack: 1, Rgb: 2, Palette: 3, YCbCr: 6 } as const;
 
 /** Compressions that know predictors: LZW, deflate, LZMA, zstd. Beside others the tag means nothing. */
-const PREDICTED = [5, 8, 32946, 34925, 50000];
+const PREDICTED = [5, 8, 32946, 50013, 34925, 34926, 50000];
 
 /** Everything pages must share to lie in one array, and what their chunks need to be decoded. */
 export interface PageKind {

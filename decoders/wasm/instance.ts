@@ -5,12 +5,20 @@
 import { type ErrorPlace, type ErrorTag, FuseError } from "../../src/errors.ts";
 
 /** The wasm files that exist; each is loaded when first needed. */
-export type WasmName = "chunk_codecs" | "ephys" | "imaging" | "tables";
+export type WasmName =
+  | "chunk_codecs"
+  | "ephys"
+  | "imaging"
+  | "imaging_jxl"
+  | "imaging_rare"
+  | "tables";
 
 const URLS: Record<WasmName, URL> = {
   chunk_codecs: new URL("./chunk_codecs.wasm", import.meta.url),
   ephys: new URL("./ephys.wasm", import.meta.url),
   imaging: new URL("./imaging.wasm", import.meta.url),
+  imaging_jxl: new URL("./imaging_jxl.wasm", import.meta.url),
+  imaging_rare: new URL("./imaging_rare.wasm", import.meta.url),
   tables: new URL("./tables.wasm", import.meta.url),
 };
 

@@ -137,9 +137,9 @@ impl<'a> Params<'a> {
             return false;
         }
         match self.compression {
-            1..=5 | 32766 | 32771 | 32773 | 32809 | 34925 | 50000 => true,
+            1..=5 | 32766 | 32771 | 32773 | 32809 | 34925 | 34926 | 50000 => true,
             // Some writers state FillOrder 2 and leave the deflate stream as it is.
-            8 | 32946 => !matches!(input, [a, b, ..] if zlib_header(*a, *b)),
+            8 | 32946 | 50013 => !matches!(input, [a, b, ..] if zlib_header(*a, *b)),
             _ => false,
         }
     }

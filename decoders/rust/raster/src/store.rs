@@ -1,7 +1,7 @@
 //! From stored rows to output samples: byte order, predictor, depth, and planes instead of pixels.
 
-use super::params::Params;
-use super::{predictor, short, unpack};
+use crate::params::Params;
+use crate::{predictor, short, unpack};
 use fuse_core::{Error, Result};
 
 /// Writes rows that need no predictor undone.
@@ -139,7 +139,7 @@ fn undo_differences(row: &mut [u8], stride: usize, width: usize) -> Result<()> {
 }
 
 /// Writes one row of little-endian pixels to row `y` of each sample's plane.
-pub(super) fn planar(p: &Params, row: &[u8], y: usize, out: &mut [u8]) {
+pub fn planar(p: &Params, row: &[u8], y: usize, out: &mut [u8]) {
     let plane = p.width * p.rows * p.out_width;
     let line = p.width * p.out_width;
     let start = y * line;
@@ -168,7 +168,7 @@ fn pick<const W: usize>(row: &[u8], sample: usize, samples: usize, target: &mut 
 }
 
 /// Zeroes the rows the chunk does not hold.
-pub(super) fn clear_rest(p: &Params, out: &mut [u8]) {
+pub fn clear_rest(p: &Params, out: &mut [u8]) {
     if p.stored_rows == p.rows {
         return;
     }

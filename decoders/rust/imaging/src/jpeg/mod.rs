@@ -6,6 +6,7 @@ pub mod stream;
 pub mod wide;
 
 use fuse_core::{Error, Result};
+use fuse_raster::Pixels;
 pub use stream::{Process, Stream};
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
@@ -25,21 +26,11 @@ pub enum Colour {
     Guess,
 }
 
-/// Decoded pixels, interleaved; samples of two bytes are little-endian.
-pub struct Image {
-    pub width: usize,
-    pub height: usize,
-    pub components: usize,
-    /// Bytes of a sample.
-    pub bytes: usize,
-    pub pixels: Vec<u8>,
-}
-
 /// Samples an image may have, checked before anything of its size is made.
 const MOST_SAMPLES: u64 = 1 << 29;
 
 /// Decodes a whole stream.
-pub fn decode(stream: &Stream, colour: Colour) -> Result<Image> {
+pub fn decode(stream: &Stream, colour: Colour) -> Result<Pixels> {
     let samples = stream.width as u64 * stream.height as u64 * stream.components as u64;
     if samples > MOST_SAMPLES {
         return Err(Error::limit(format!("a JPEG image of {samples} samples")));
@@ -59,7 +50,7 @@ pub fn decode(stream: &Stream, colour: Colour) -> Result<Image> {
     }
 }
 
-fn decode_8bit(stream: &Stream, colour: Colour) -> Result<Image> {
+fn decode_8bit(stream: &Stream, colour: Colour) -> Result<Pixels> {
     let bytes = stream.with_transform(match colour {
         Colour::YCbCr => Some(1),
         Colour::Ycck => Some(2),
@@ -89,12 +80,12 @@ fn decode_8bit(stream: &Stream, colour: Colour) -> Result<Image> {
             "the JPEG stream decodes to another size than it states",
         ));
     }
-    Ok(Image {
+    Ok(Pixels {
         width,
         height,
-        components: stream.components,
+        samples: stream.components,
         bytes: 1,
-        pixels,
+        data: pixels,
     })
 }
 

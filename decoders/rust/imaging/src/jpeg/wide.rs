@@ -2,8 +2,9 @@
 //! with a number of components other decoders do not take.
 
 use super::entropy::{BitSource, Huffman};
-use super::{Colour, Image, Process, Stream};
+use super::{Colour, Process, Stream};
 use fuse_core::{buffer, Error, Result};
+use fuse_raster::Pixels;
 use std::sync::OnceLock;
 
 /// Bytes an image may take, checked before anything of its size is made.
@@ -36,7 +37,7 @@ struct Decoder {
 }
 
 /// Decodes a whole stream to two-byte samples (one-byte ones for a precision of 8 or less).
-pub fn decode(stream: &Stream, colour: Colour) -> Result<Image> {
+pub fn decode(stream: &Stream, colour: Colour) -> Result<Pixels> {
     let mut d = Decoder {
         process: stream.process,
         precision: u32::from(stream.precision),
@@ -405,7 +406,7 @@ impl Decoder {
     }
 
     /// Puts the components together, coarser ones repeated.
-    fn image(&self, to_rgb: bool) -> Result<Image> {
+    fn image(&self, to_rgb: bool) -> Result<Pixels> {
         let n = self.components.len();
         let bytes = if self.precision > 8 { 2 } else { 1 };
         let h_max = self.components.iter().map(|c| c.h).max().unwrap_or(1);
@@ -436,12 +437,12 @@ impl Decoder {
                 target.copy_from_slice(&value.to_le_bytes()[..bytes]);
             }
         }
-        Ok(Image {
+        Ok(Pixels {
             width: self.width,
             height: self.height,
-            components: n,
+            samples: n,
             bytes,
-            pixels,
+            data: pixels,
         })
     }
 }

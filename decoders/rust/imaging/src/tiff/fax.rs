@@ -4,10 +4,10 @@
 //! Source: ITU-T Recommendations T.4 and T.6; TIFF 6.0 sections 10 and 11. The code tables are those
 //! of the `fax` crate; rows are put together here because TIFF has variants it does not read.
 
-use super::short;
 use fax::maps::{black, mode, white, Mode};
 use fax::BitReader;
 use fuse_core::{buffer, Error, Result};
+use fuse_raster::short;
 
 /// T4Options: rows may be coded against the row above.
 const TWO_DIMENSIONAL: u32 = 1;

@@ -1,7 +1,7 @@
 //! Deflate in a zlib envelope (Adobe Photoshop TIFF Technical Notes; RFC 1950, RFC 1951).
 
-use super::short;
 use fuse_core::{buffer, Error, Result};
+use fuse_raster::short;
 use zune_inflate::errors::DecodeErrorStatus;
 use zune_inflate::{DeflateDecoder, DeflateOptions};
 

@@ -1,10 +1,11 @@
 //! LERC tiles (TIFF compression 34887), alone or inside deflate or zstd, with the validity mask
 //! applied as libtiff does: masked floats become NaN, and the mask becomes an alpha sample of 8 bits.
 
-use super::params::Params;
-use super::{inflate, raster, zstd};
+use super::{inflate, zstd};
 use crate::lerc::{self, Blob};
 use fuse_core::{Error, Result};
+use fuse_raster::store as raster;
+use fuse_raster::Params;
 
 /// Decodes a LERC blob into the chunk.
 pub fn decode(p: &Params, input: &[u8], out: &mut [u8]) -> Result<usize> {

@@ -1,7 +1,7 @@
 //! LZMA2 in an .xz stream (TIFF compression 34925 of libtiff), often behind a delta filter.
 
-use super::short;
 use fuse_core::{buffer, Error, Result};
+use fuse_raster::short;
 use lzma_rust2::XzReader;
 use std::io::Read;
 

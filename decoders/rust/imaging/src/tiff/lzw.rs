@@ -1,7 +1,7 @@
 //! LZW (TIFF 6.0 section 13), and the older bit order some writers used before 1988.
 
-use super::short;
 use fuse_core::{buffer, Error, Result};
+use fuse_raster::short;
 use weezl::{decode::Configuration, BitOrder, LzwStatus};
 
 /// Decodes until `length` bytes are there; data after them are ignored.

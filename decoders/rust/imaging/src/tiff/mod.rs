@@ -11,15 +11,12 @@ pub mod lerc;
 pub mod lzma;
 pub mod lzw;
 pub mod packbits;
-pub mod params;
-pub mod predictor;
-pub mod raster;
-pub mod unpack;
 pub mod ycbcr;
 pub mod zstd;
 
 use fuse_core::{abi, Error, Result};
-use params::Params;
+use fuse_raster::store as raster;
+use fuse_raster::{predictor, short, Params};
 
 /// Decodes a chunk into `out`, which is filled whole: rows the chunk does not hold become zero.
 pub fn decode(p: &Params, input: &[u8], out: &mut [u8]) -> Result<usize> {
@@ -43,7 +40,7 @@ pub fn decode(p: &Params, input: &[u8], out: &mut [u8]) -> Result<usize> {
             let rows = fax::decode(input, p.compression, p.fax_options, p.width, p.stored_rows)?;
             return raster::store(p, &rows, out);
         }
-        7 => return jpeg::decode(p, input, out),
+        7 | 33007 | 34892 => return jpeg::decode(p, input, out),
         34887 => return lerc::decode(p, input, out),
         _ => {}
     }
@@ -65,10 +62,10 @@ pub fn decode(p: &Params, input: &[u8], out: &mut [u8]) -> Result<usize> {
             };
         }
         5 => lzw::decode(input, stored)?,
-        8 | 32946 => inflate::decode(input, stored)?,
+        8 | 32946 | 50013 => inflate::decode(input, stored)?,
         32773 => packbits::decode(input, stored)?,
         34925 => lzma::decode(input, stored)?,
-        50000 => zstd::decode(input, stored)?,
+        34926 | 50000 => zstd::decode(input, stored)?,
         other => {
             return Err(Error::unsupported(format!(
                 "TIFF compression {other} is not decoded"
@@ -86,13 +83,8 @@ pub fn decode(p: &Params, input: &[u8], out: &mut [u8]) -> Result<usize> {
     }
 }
 
-/// The error of a chunk whose data end before its last row.
-pub(crate) fn short(found: usize, expected: usize) -> Error {
-    Error::truncated(format!("the chunk holds {found} of {expected} bytes"))
-}
-
-/// Decodes one tile or strip. `params` points to [`params::WORDS`] words and more as described
-/// there; the output is filled to `out_length`.
+/// Decodes one tile or strip. `params` points to the words described by
+/// [`fuse_raster::params`]; the output is filled to `out_length`.
 ///
 /// # Safety
 /// All pointers must be valid for their lengths; JPEG tables named in `params` too.

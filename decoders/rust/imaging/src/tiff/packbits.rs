@@ -1,7 +1,7 @@
 //! PackBits run lengths (TIFF 6.0 section 9).
 
-use super::short;
 use fuse_core::{buffer, Result};
+use fuse_raster::short;
 
 /// Decodes until `length` bytes are there; data after them are ignored.
 pub fn decode(input: &[u8], length: usize) -> Result<Vec<u8>> {

@@ -1,8 +1,8 @@
 //! YCbCr pixels outside of JPEG streams (TIFF 6.0 section 21), turned into RGB.
 
-use super::params::Params;
-use super::{raster, short};
 use fuse_core::Result;
+use fuse_raster::store as raster;
+use fuse_raster::{short, Params};
 
 /// True when the stored rows are luma and chroma of 8 bits, interleaved.
 pub fn applies(p: &Params) -> bool {

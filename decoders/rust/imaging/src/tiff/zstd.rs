@@ -1,7 +1,7 @@
 //! Zstandard (RFC 8878; TIFF compression 50000 of GDAL and libtiff).
 
-use super::short;
 use fuse_core::{buffer, Error, Result};
+use fuse_raster::short;
 use ruzstd::decoding::errors::FrameDecoderError;
 use ruzstd::decoding::FrameDecoder;
 

@@ -1,0 +1,127 @@
+//! JPEG 2000 codestreams and JP2 files (ITU-T T.800) with their samples as they are.
+
+use fuse_core::{buffer, Error, Result};
+use fuse_raster::{check_size, Pixels};
+use hayro_jpeg2000::{DecodeSettings, DecoderContext, Image};
+
+/// What the main header says that the decoder does not pass on.
+struct Header {
+    width: u32,
+    height: u32,
+    precision: u32,
+    signed: bool,
+    components: usize,
+    /// The codestream turns its components into RGB by itself.
+    transformed: bool,
+}
+
+fn header(data: &[u8]) -> Option<Header> {
+    let start = data
+        .windows(4)
+        .position(|w| w == [0xff, 0x4f, 0xff, 0x51])?;
+    let code = &data[start..];
+    let u16_at = |at: usize| Some(u16::from_be_bytes([*code.get(at)?, *code.get(at + 1)?]));
+    let u32_at = |at: usize| Some(u32::from(u16_at(at)?) << 16 | u32::from(u16_at(at + 2)?));
+    let components = usize::from(u16_at(40)?);
+    let depth = *code.get(42)?;
+    let mut transformed = false;
+    let mut at = 4 + usize::from(u16_at(4)?);
+    while let (Some(marker), Some(length)) = (u16_at(at), u16_at(at + 2)) {
+        if marker == 0xff52 {
+            transformed = *code.get(at + 8)? == 1;
+        }
+        if marker == 0xff90 || length < 2 {
+            break;
+        }
+        at += 2 + usize::from(length);
+    }
+    Some(Header {
+        width: u32_at(8)?.checked_sub(u32_at(16)?)?,
+        height: u32_at(12)?.checked_sub(u32_at(20)?)?,
+        precision: u32::from(depth & 0x7f) + 1,
+        signed: depth & 0x80 != 0,
+        components,
+        transformed,
+    })
+}
+
+/// Decodes a picture of at most `most` bytes; `chroma`: three components without a transform of their
+/// own are luma and chroma, to become RGB.
+pub fn decode(data: &[u8], chroma: bool, most: usize) -> Result<Pixels> {
+    let head = header(data).ok_or_else(|| Error::corrupt("no JPEG 2000 codestream"))?;
+    if head.precision > 24 {
+        return Err(Error::unsupported(format!(
+            "JPEG 2000 of {} bits",
+            head.precision
+        )));
+    }
+    let bytes = match head.precision {
+        ..=8 => 1,
+        9..=16 => 2,
+        _ => 4,
+    };
+    let pixel = (bytes * head.components) as u64;
+    check_size(u64::from(head.width), u64::from(head.height), pixel, most)?;
+    let invalid =
+        |e: hayro_jpeg2000::DecodeError| Error::corrupt(format!("invalid JPEG 2000 data: {e}"));
+    let settings = DecodeSettings {
+        resolve_palette_indices: false,
+        strict: true,
+        ..Default::default()
+    };
+    let image = Image::new(data, &settings).map_err(invalid)?;
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    let mut context = DecoderContext::default();
+    let decoded = image.decode(&mut context).map_err(invalid)?;
+    let planes: Vec<&[f32]> = decoded.components().iter().map(|c| c.samples()).collect();
+    if planes.is_empty() || planes.iter().any(|plane| plane.len() != width * height) {
+        return Err(Error::unsupported(
+            "JPEG 2000 components of different sizes",
+        ));
+    }
+    let samples = planes.len();
+    let mut out = buffer(width * height * samples * bytes, most)?;
+    // The decoder lifts signed samples like unsigned ones.
+    let middle = if head.signed {
+        (1i64 << (head.precision - 1)) as f32
+    } else {
+        0.0
+    };
+    let top = ((1u64 << head.precision) - 1) as f32;
+    let to_rgb = chroma && !head.transformed && samples == 3 && !head.signed;
+    for (i, pixel) in out.chunks_exact_mut(samples * bytes).enumerate() {
+        let mut write = |k: usize, value: f32| {
+            let value = ((value + 0.5).floor().clamp(0.0, top) - middle) as i32;
+            pixel[k * bytes..(k + 1) * bytes].copy_from_slice(&value.to_le_bytes()[..bytes]);
+        };
+        if to_rgb {
+            let half = (1u32 << (head.precision - 1)) as f32;
+            let (y, cb, cr) = (planes[0][i], planes[1][i] - half, planes[2][i] - half);
+            write(0, y + 1.402 * cr);
+            write(1, y - 0.344_136 * cb - 0.714_136 * cr);
+            write(2, y + 1.772 * cb);
+        } else {
+            for (k, plane) in planes.iter().enumerate() {
+                write(k, plane[i]);
+            }
+        }
+    }
+    Ok(Pixels {
+        width,
+        height,
+        samples,
+        bytes,
+        data: out,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_what_is_no_codestream() {
+        assert!(decode(b"nothing", false, 1 << 20).is_err());
+        assert!(decode(&[0xff, 0x4f, 0xff, 0x51, 0, 41], false, 1 << 20).is_err());
+    }
+}
