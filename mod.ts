@@ -26,13 +26,20 @@ export { DEFAULT_LIMITS, FuseError, isFuseError } from "./src/errors.ts";
 export type { ErrorDetails, ErrorPlace, ErrorTag, Limits } from "./src/errors.ts";
 export type { FileReport, ProgressEvent, ProgressListener } from "./src/events.ts";
 export { FORMATS as formats } from "./decoders/registry.ts";
-export type { FormatDescriptor, OpenOptions, ProbeResult, Reader } from "./decoders/format.ts";
+export type {
+  FormatDescriptor,
+  OpenOptions,
+  ProbeInput,
+  ProbeResult,
+  Reader,
+} from "./decoders/format.ts";
 export { identify, openDataset } from "./src/identify.ts";
 export type { Candidate, Opened } from "./src/identify.ts";
 export { convertFile, planFile } from "./src/convert.ts";
-export type { ConvertOptions, PlannedFile } from "./src/convert.ts";
+export type { ConvertOptions, Destination, PlannedFile } from "./src/convert.ts";
 export { runJob } from "./src/job.ts";
 export type { JobInput, JobOptions } from "./src/job.ts";
+export type { Selection } from "./src/model/select.ts";
 export { openSource, openSpec } from "./src/source/open.ts";
 export type { SourceInput, SourceOptions } from "./src/source/open.ts";
 export type {
@@ -52,9 +59,26 @@ export { WorkerPool } from "./src/pool/pool.ts";
 export type { WorkerFactory } from "./src/pool/pool.ts";
 export { buildPlan } from "./src/plan/build.ts";
 export type { PlanOptions } from "./src/plan/build.ts";
-export type { Compressor, Plan, PlannedArray, PlannedGroup, TaskSet } from "./src/plan/plan.ts";
+export type { DatasetContext, Provenance } from "./src/plan/attributes.ts";
+export type { ChunkTargets } from "./src/plan/chunking.ts";
+export type {
+  ArrayOrigin,
+  Compressor,
+  Plan,
+  PlannedArray,
+  PlannedGroup,
+  SignalPart,
+  TaskSet,
+} from "./src/plan/plan.ts";
 export { executePlan } from "./src/pool/execute.ts";
 export type { Outcome, TaskExecutor } from "./src/pool/execute.ts";
+export type {
+  EdgeRun,
+  FinalShape,
+  PyramidTip,
+  TaskResult,
+  WordBounds,
+} from "./src/pool/task-result.ts";
 export { DiscoverClient } from "./src/sparc/discover.ts";
 export type { DiscoverOptions } from "./src/sparc/discover.ts";
 export type * from "./src/sparc/discover-types.ts";
@@ -63,7 +87,9 @@ export type { DatasetFile, DatasetListing, DatasetSelection } from "./src/sparc/
 export { openDatasetFile } from "./src/sparc/dataset-sources.ts";
 export type { DatasetAccess } from "./src/sparc/dataset-sources.ts";
 export { setWasmFetcher } from "./decoders/wasm/instance.ts";
+export type { WasmFetcher } from "./decoders/wasm/instance.ts";
 export { setNativeCodecs } from "./src/sinks/zarr/native-codecs.ts";
+export type { NativeCodecs } from "./src/sinks/zarr/native-codecs.ts";
 export type * from "./src/model/dataset.ts";
 export type * from "./src/model/dtype.ts";
 export type * from "./src/model/layout.ts";

@@ -9,6 +9,7 @@ export interface ProbeInput {
   head: Uint8Array;
   /** File name with extension, lower-cased. */
   name: string;
+  /** Bytes of the file; undefined for a source of unknown length. */
   size: number | undefined;
 }
 

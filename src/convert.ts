@@ -42,9 +42,11 @@ export interface PlannedFile {
 
 /** Where a conversion goes. */
 export interface Destination {
+  /** Where the keys go. */
   target: Target;
   /** Its name in the report. */
   output: string;
+  /** Remembers finished tasks, so that an interrupted conversion can go on. */
   journal?: { around(executor: TaskExecutor): TaskExecutor; end(): void };
 }
 

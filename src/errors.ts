@@ -59,7 +59,7 @@ const CODE = "FuseError";
 /** The one error class of the project; narrow it by {@link isFuseError} and its `tag`. */
 export class FuseError extends Error {
   /** Always "FuseError". */
-  override readonly name = CODE;
+  override readonly name: "FuseError" = CODE;
   /** What kind of failure this is. */
   readonly tag: ErrorTag;
   /** Where it was met, as far as known. */

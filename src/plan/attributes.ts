@@ -8,6 +8,7 @@ export const VERSION = "0.1.0";
 export interface Provenance {
   /** Score and reason of the format's probe. */
   score: number;
+  /** Why the format was chosen, in words. */
   why: string;
   /** ISO date-time of the conversion. */
   convertedAt: string;

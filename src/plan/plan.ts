@@ -24,8 +24,11 @@ export type Compressor =
 
 /** Channels of a recording that share a layout, with their calibration. */
 export interface SignalPart {
+  /** Index into the array's channels. */
   firstChannel: number;
+  /** Channels of this part. */
   channelCount: number;
+  /** Where their samples are. */
   layout: FrameLayout | StreamLayout;
   /** Per channel; absent when samples are stored as they are. */
   calibration?: { gain: Float64Array; offset: Float64Array };

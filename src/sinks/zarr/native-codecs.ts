@@ -3,7 +3,9 @@ import { FuseError } from "../../errors.ts";
 
 /** Compresses whole chunks, synchronously. */
 export interface NativeCodecs {
+  /** One zstd frame; `level` 1 .. 22. */
   zstd(bytes: Uint8Array, level: number): Uint8Array;
+  /** One gzip member; `level` 1 .. 9. */
   gzip(bytes: Uint8Array, level: number): Uint8Array;
 }
 
