@@ -230,7 +230,12 @@ function addEvents(dataset: Dataset, parts: Parts, column: RoleColumn): void {
   const { filled, bad } = report.columns[column.index];
   const count = whole ? filled - bad : null;
   if (count === 0) return;
-  parts.outlets.push({ kind: text ? "text-events" : "number-events", field, column: place });
+  const { blank } = column;
+  parts.outlets.push(
+    text
+      ? { kind: "text-events", field, column: place, ...(blank === undefined ? {} : { blank }) }
+      : { kind: "number-events", field, column: place },
+  );
   const make = (name: string, dtype: EventColumn["dtype"], units?: string): EventColumn => ({
     name,
     dtype,
@@ -240,8 +245,8 @@ function addEvents(dataset: Dataset, parts: Parts, column: RoleColumn): void {
   });
   dataset.events.push({
     name: column.uniqueName,
-    // Words for "no value" in a number column are filled cells but no events.
-    count: text ? count : null,
+    // Words for "no value" are filled cells but no events.
+    count: text && blank === undefined ? count : null,
     columns: [
       make("time", "float64", "s"),
       text ? make("label", "string") : make("code", "float64", column.units),

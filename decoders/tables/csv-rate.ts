@@ -108,5 +108,7 @@ export function medianStep(times: Float64Array): number | undefined {
     if (step > 0) steps.push(step);
   }
   steps.sort((a, b) => a - b);
-  return steps[steps.length >> 1];
+  const median = steps[steps.length >> 1];
+  // Nine digits are more than steps that differ can bear.
+  return median === undefined ? undefined : Number(median.toPrecision(9));
 }

@@ -36,6 +36,8 @@ export interface Roles {
 const MARKER = /mark|event|trigger|stim|label|annot|comment|note|code|ttl|flag|tag/i;
 /** A column filled in fewer rows than this is sparse. */
 const SPARSE = 0.5;
+/** Columns of a table that become arrays of their own. */
+const MOST_ARRAYS = 256;
 
 /** Decides the roles; `small`: the counts of the whole file are known, so empty columns are empty. */
 export function findRoles(table: HeadTable, small: boolean): Roles {
@@ -93,6 +95,9 @@ function findShape(
   }
   if (numbers.length === 0) return { shape: "table", why: "it has no numbers" };
   if (rated) return { shape: "series", why: "the file states a sampling rate" };
+  if (numbers.length > MOST_ARRAYS) {
+    return { shape: "series", why: "it has too many columns to be arrays of their own" };
+  }
   const rows = table.rows.length;
   const smooth = numbers.filter((c) => smoothness(table, c) > 0.5);
   const none = "there is no time column";

@@ -12,7 +12,8 @@ export function startTime(survey: Survey): { startTime?: string; timeOfDay?: str
   const { time } = roles;
   const above = momentAbove(survey);
   if (time?.origin === "moment" && report.base !== undefined) {
-    return { startTime: isoMoment(report.base, time.fractionDigits, time.zoned) };
+    const moment = isoMoment(report.base, time.fractionDigits, time.zoned);
+    return { startTime: time.units === "date" ? moment.slice(0, 10) : moment };
   }
   if (time?.origin === "day" && report.base !== undefined) {
     const timeOfDay = isoMoment(report.base, time.fractionDigits, false).slice(11);

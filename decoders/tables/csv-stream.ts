@@ -16,8 +16,8 @@ export type Outlet =
   | { kind: "number"; field: string; column: number }
   | { kind: "text"; field: string; column: number }
   | { kind: "time"; field: string }
-  /** Rows where a text stands: `field/time` and `field/label`. */
-  | { kind: "text-events"; field: string; column: number }
+  /** Rows where a text other than `blank` stands: `field/time` and `field/label`. */
+  | { kind: "text-events"; field: string; column: number; blank?: string }
   /** Rows where a number stands: `field/time` and `field/code`. */
   | { kind: "number-events"; field: string; column: number }
   /** Cells that did not fit, at the end: `field/row`, `field/column`, `field/text`. */
@@ -96,7 +96,7 @@ function blocksOf(
       const times = timesOf(parser, plan, firstRow);
       const labels: string[] = [], at: number[] = [];
       parser.texts(outlet.column).forEach((text, i) => {
-        if (text === "") return;
+        if (text === "" || text === outlet.blank) return;
         labels.push(text);
         at.push(times[i]);
       });

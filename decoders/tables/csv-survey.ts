@@ -11,12 +11,16 @@ import { type EvenStep, evenStep } from "./csv-rate.ts";
 import { columnConfigs, findRoles, type Roles } from "./csv-roles.ts";
 import { findTable, type HeadTable } from "./csv-table.ts";
 
-/** Bytes of the head the decisions rest on. */
-export const HEAD_BYTES = 256 << 10;
+/** Bytes of the head the decisions rest on; more where lines are so long that it holds too few. */
+const HEAD_BYTES = [256 << 10, 1 << 20, 4 << 20];
+/** Rows a head should hold. */
+const HEAD_ROWS = 8;
 /** Files up to this size are gone through once before they are converted, for exact counts. */
 export const SMALL_BYTES = 8 << 20;
 /** Bytes of the end of a large file that are looked at. */
 const TAIL_BYTES = 64 << 10;
+/** Rows below a table that may be no rows of it. */
+const FOOTER_ROWS = 8;
 /** Below this, a head is no table. */
 const LEAST_FIT = 0.3;
 
@@ -69,10 +73,15 @@ export function readHead(
  * @throws FuseError `UnknownFormat` when it holds no table.
  */
 export async function surveyTable(source: ByteSource, signal?: AbortSignal): Promise<Survey> {
-  const bytes = await source.readUpTo(0, HEAD_BYTES, { signal, purpose: "header" });
-  if (bytes.length === 0) throw noTable(source, "it is empty");
-  const complete = bytes.length < HEAD_BYTES || bytes.length === source.size;
-  const read = readHead(bytes, complete);
+  let bytes = new Uint8Array(0), complete = false;
+  let read: ReturnType<typeof readHead> = { why: "it is empty" };
+  for (const length of HEAD_BYTES) {
+    bytes = new Uint8Array(await source.readUpTo(0, length, { signal, purpose: "header" }));
+    if (bytes.length === 0) break;
+    complete = bytes.length < length || bytes.length === source.size;
+    read = readHead(bytes, complete);
+    if (complete || (!("why" in read) && read.table.rows.length >= HEAD_ROWS)) break;
+  }
   if ("why" in read) throw noTable(source, read.why);
   const { head, dialect, table } = read;
   const whole = complete || (source.size !== undefined && source.size <= SMALL_BYTES);
@@ -163,7 +172,9 @@ function revise(table: HeadTable, report: TableReport): boolean {
     } else if (column.class === "text" && filled > 0 && numeric === filled) next = "number";
     if (next === column.class) {
       // Sparse or not is judged by the whole file.
-      column.filled = report.rows ? filled * table.rows.length / report.rows : filled;
+      if (column.blank === undefined && report.rows) {
+        column.filled = filled * table.rows.length / report.rows;
+      }
       return;
     }
     column.class = next;
@@ -177,7 +188,7 @@ function revise(table: HeadTable, report: TableReport): boolean {
 async function findRate(source: ByteSource, survey: Survey, signal?: AbortSignal): Promise<void> {
   const { roles, times, whole } = survey;
   if (!roles.time || roles.shape !== "series") return;
-  const rate = evenStep(times, roles.time.resolution);
+  const rate = evenStep(withoutFooter(times), roles.time.resolution);
   if (!rate) return;
   if (!whole) {
     const doubt = await doubtOfTail(source, survey, rate, signal);
@@ -193,6 +204,13 @@ async function findRate(source: ByteSource, survey: Survey, signal?: AbortSignal
   survey.rate = rate;
 }
 
+/** Times without those of the last rows that have none: means and other remarks below a table. */
+function withoutFooter(times: Float64Array): Float64Array {
+  let n = times.length;
+  while (n > 0 && n > times.length - FOOTER_ROWS && Number.isNaN(times[n - 1])) n--;
+  return times.subarray(0, n);
+}
+
 /** Why the end of a large file speaks against the step of its head; undefined when it does not. */
 async function doubtOfTail(
   source: ByteSource,
@@ -205,7 +223,7 @@ async function doubtOfTail(
   const range = await tailRange(source, size, survey, signal);
   if (!range) return undefined;
   const { times: tail, report } = await runPass(source, range, survey.config, signal);
-  const even = evenStep(tail, survey.roles.time!.resolution);
+  const even = evenStep(withoutFooter(tail), survey.roles.time!.resolution);
   const allowed = rate.uncertaintySeconds + (even?.uncertaintySeconds ?? 0) +
     1e-6 * rate.stepSeconds;
   if (!even) return "the times at the end of the file do not step evenly";
@@ -218,7 +236,7 @@ async function doubtOfTail(
   const headBytes = survey.head.byteOffset(survey.table.rows.at(-1)!.end) - survey.range.from;
   const rowBytes = (headBytes / survey.times.length + (range.to - range.from) / tail.length) / 2;
   const byBytes = (size - survey.range.from) / rowBytes;
-  const byTimes = (shift + tail[tail.length - 1] - survey.times[0]) / rate.stepSeconds + 1;
+  const byTimes = (shift + withoutFooter(tail).at(-1)! - survey.times[0]) / rate.stepSeconds + 1;
   if (byTimes > 1.5 * byBytes || byTimes < byBytes / 1.5) {
     return `the times tell of ${Math.round(byTimes)} rows, the size of the file of about ` +
       `${Math.round(byBytes)}`;

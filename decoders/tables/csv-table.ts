@@ -19,6 +19,8 @@ export interface HeadColumn {
   decimal: Decimal;
   /** Cells of the head that are not empty. */
   filled: number;
+  /** A word for "no value" that most cells hold, in a column of texts. */
+  blank?: string;
   /** Extra header rows below the names ("comments" of some exporters). */
   comment?: string;
 }
@@ -222,6 +224,7 @@ function describeColumns(rows: Record[], width: number, decimal: Decimal): HeadC
     );
     let kept: ColumnClass = kind === "missing" ? "number" : kind;
     if (kind === "number" && cells.some(isWideInteger)) kept = "wide-integer";
+    const blank = kept === "text" ? blankWord(cells, own) : undefined;
     return {
       index,
       header: "",
@@ -229,9 +232,19 @@ function describeColumns(rows: Record[], width: number, decimal: Decimal): HeadC
       units: "",
       class: kept,
       decimal: own,
-      filled: cells.length,
+      filled: blank === undefined ? cells.length : cells.filter((c) => c !== blank).length,
+      ...(blank === undefined ? {} : { blank }),
     };
   });
+}
+
+/** The word for "no value" in more than half of the cells: texts stand only now and then. */
+function blankWord(cells: string[], decimal: Decimal): string | undefined {
+  const counts = new Map<string, number>();
+  for (const cell of cells) {
+    if (classify(cell, decimal) === "missing") counts.set(cell, (counts.get(cell) ?? 0) + 1);
+  }
+  return [...counts].find(([, n]) => n > cells.length / 2)?.[0];
 }
 
 /** Columns may differ in their decimal mark: time from a logger, values from a spreadsheet. */
@@ -264,6 +277,7 @@ function nameColumns(
 ): void {
   let names = header;
   if (names.length === 0) names = commentedHeader(dialect, columns, rows);
+  names = shiftRowNames(names, columns);
   const unitRow = names.length > 1 ? names.findIndex((cells, i) => i > 0 && isUnitRow(cells)) : -1;
   const title = unitRow > 0 ? names.slice(0, unitRow) : names;
   const below = unitRow > 0 ? names.slice(unitRow + 1) : [];
@@ -299,6 +313,14 @@ function labViewUnits(columns: HeadColumn[], preamble: Attributes): void {
     const column = columns[i + 1];
     if (column && column.units === "") column.units = unit;
   });
+}
+
+/** R writes no name above the column of row names: the other names stand one column to the left. */
+function shiftRowNames(names: string[][], columns: HeadColumn[]): string[][] {
+  const [first, last] = [columns[0], columns[columns.length - 1]];
+  const short = names.length > 0 && names.every((cells) => cells.length === columns.length - 1);
+  const rowNames = first.class === "text" && last.class === "number";
+  return short && rowNames ? names.map((cells) => ["", ...cells]) : names;
 }
 
 /** A row of units under the names: most cells are units, as in "s, mV, mmHg". */

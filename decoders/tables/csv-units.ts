@@ -24,7 +24,10 @@ const LETTERS = /^[A-Za-z\u00b5\u03bc]$/;
 
 /** True for a single factor of a unit: "mV", "s^-1", "m\u00b2". */
 function isFactor(text: string): boolean {
-  const bare = text.replace(/\^?\(?[-\u207b\u2212+]?[\d\u00b2\u00b3\u00b9]+\)?$/, "");
+  // "m2" and "s-1" are powers; "C3" and "A1" are names of electrodes.
+  const bare = /^[a-z\u00b5\u03bc]?m[23]$/.test(text)
+    ? text.slice(0, -1)
+    : text.replace(/(?:\^\(?[-\u2212+]?\d+\)?|[-\u2212]\d+|[\u207b\u00b2\u00b3\u00b9]+)$/, "");
   if (WORDS.has(text) || WORDS.has(bare) || BASES.has(bare)) return bare.length > 0;
   const prefix = PREFIX.exec(bare)?.[0];
   return prefix !== undefined && BASES.has(bare.slice(prefix.length));
@@ -70,8 +73,11 @@ export function splitHeader(header: string): HeaderName {
     }
     if (isUnit(inside)) return { name, units: inside };
   }
-  const slash = /^(.+?)\s+\/\s+(\S+)$/.exec(text) ?? /^([^/]+)\/([^/]+)$/.exec(text);
-  if (slash && isUnit(slash[2]) && !isUnit(slash[1])) return { name: slash[1], units: slash[2] };
+  const slash = /^(.+?)\s+\/\s+(\S+)$/.exec(text);
+  if (slash && isUnit(slash[2])) return { name: slash[1], units: slash[2] };
+  // Without blanks it may as well be a unit of its own: "mL/min".
+  const tight = /^([^/]+)\/([^/]+)$/.exec(text);
+  if (tight && isUnit(tight[2]) && !isUnit(tight[1])) return { name: tight[1], units: tight[2] };
   const comma = /^(.+?)\s*,\s*([^,]+)$/.exec(text);
   if (comma && isStrongUnit(comma[2])) return { name: comma[1], units: comma[2] };
   const tail = /^(.+?)[\s_.-]+([^\s_.-]+)$/.exec(text);

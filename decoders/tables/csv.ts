@@ -17,6 +17,9 @@ import { readHead, surveyTable } from "./csv-survey.ts";
 
 const EXTENSIONS = [".csv", ".tsv", ".txt"];
 
+/** How well text under a foreign extension must fit to be taken for a table. */
+const FOREIGN_FIT = 0.6;
+
 async function open(source: ByteSource, { signal }: OpenOptions): Promise<Dataset> {
   const survey = await surveyTable(source, signal);
   return await longDataset(source, survey, signal) ?? buildDataset(source, survey);
@@ -30,11 +33,16 @@ function probe({ head, name, size }: ProbeInput): ProbeResult {
   const read = readHead(head, complete);
   if ("why" in read || OTHERS.test(read.head.text.slice(0, 200))) return NOT_MINE;
   const { dialect, table } = read;
-  const extension = EXTENSIONS.some((e) => name.endsWith(e)) ? 40 : 0;
+  // Settings: "name = value".
+  if (table.rows.length && table.rows.every((r) => r.cells[1] === "=")) return NOT_MINE;
+  const own = EXTENSIONS.some((e) => name.endsWith(e));
+  // Text under a foreign extension is likely to be another format's.
+  if (!own && (table.columns.length < 2 || dialect.fit < FOREIGN_FIT)) return NOT_MINE;
+  const [least, span] = own ? [80, 80] : [30, 50];
   // A line or two prove little.
   const proof = table.rows.length + table.headerRows.length >= 3 ? 1 : 0.5;
   return {
-    score: Math.round((40 + 80 * Math.min(1, dialect.fit)) * proof) + extension,
+    score: Math.round((least + span * Math.min(1, dialect.fit)) * proof),
     why: `text in ${table.columns.length} columns separated by ${
       separatorName(dialect.separator)
     }: ${dialect.why}`,
@@ -49,7 +57,7 @@ export const csv: FormatDescriptor = {
   name: "Delimited text (CSV, TSV, TXT)",
   kind: "table",
   extensions: EXTENSIONS,
-  needs: "random",
+  needs: "forward",
   reads: "any separator, decimal comma, UTF-8/UTF-16/Latin-1, preambles, units, time in numbers, " +
     "dates or clocks, text and marker columns, long format",
   missing: "several tables in one file",
