@@ -258,6 +258,13 @@ Deno.test("http: names, siblings and what messages show of an address", async ()
     assert.equal(server.requests.at(-1)!.path, "/data/sub%202/other.dat");
     assert.equal(sibling!.size, BYTES.length);
     assert.equal(await source.sibling("missing.dat"), null);
+    const asked = server.requests.length;
+    for (
+      const path of ["../up.dat", "/root.dat", "//other.host/x", "a/../../up.dat", "..\\up.dat"]
+    ) {
+      assert.equal(await source.sibling(path), null);
+    }
+    assert.equal(server.requests.length, asked);
     assert.equal(await source.siblingNames(), null);
   });
 });

@@ -36,7 +36,8 @@ Deno.test("zip: a stored member is a range of the archive", async () => {
   const bytes = await zipOf([
     { name: "sub-1/rec.vhdr", bytes: patterned(100), level: 0 },
     { name: "sub-1/rec.eeg", bytes: STORED, level: 0, zip64: true },
-    { name: "sub-2/other.eeg", bytes: PACKED, level: 0 },
+    { name: "sub-1/more/other.eeg", bytes: PACKED, level: 0 },
+    { name: "sub-2/rec.eeg", bytes: STORED, level: 0 },
   ]);
   const source = await openZipMember(new MemorySource("set.zip", bytes), "sub-1/rec.eeg");
   assert.equal(source.name, "rec.eeg");
@@ -47,9 +48,10 @@ Deno.test("zip: a stored member is a range of the archive", async () => {
   assert.deepEqual(await collect(source.stream(19_000)), STORED.slice(19_000));
   assert.equal((await failure(source.read(19_999, 2))).tag, "Truncated");
   assert.deepEqual(await source.siblingNames(), ["rec.vhdr", "rec.eeg"]);
-  const sibling = await source.sibling("../sub-2/other.eeg");
+  const sibling = await source.sibling("more/other.eeg");
   assert.deepEqual(await sibling!.read(0, 10), PACKED.slice(0, 10));
   assert.equal(await source.sibling("none.eeg"), null);
+  assert.equal(await source.sibling("../sub-2/rec.eeg"), null);
   await source.close();
   assert.deepEqual(await sibling!.read(0, 10), PACKED.slice(0, 10));
 });

@@ -2,6 +2,7 @@
 import { rangeStream } from "./memory.ts";
 import { checkAborted } from "./retry.ts";
 import { type ByteSource, type ReadOptions, type SourceSpec, truncated } from "./source.ts";
+import { siblingPath } from "./urls.ts";
 
 /** A source over a Blob; `siblings` are the other files of a chosen folder, by relative path. */
 export class BlobSource implements ByteSource {
@@ -46,8 +47,9 @@ export class BlobSource implements ByteSource {
   }
 
   sibling(relativePath: string): Promise<ByteSource | null> {
-    const blob = this.siblings.get(relativePath);
-    return Promise.resolve(blob ? new BlobSource(blob, relativePath, this.siblings) : null);
+    const path = siblingPath(relativePath);
+    const blob = path === undefined ? undefined : this.siblings.get(path);
+    return Promise.resolve(blob ? new BlobSource(blob, path, this.siblings) : null);
   }
 
   siblingNames(): Promise<string[] | null> {

@@ -8,12 +8,14 @@ import {
   readdirSync,
   readSync,
   rmSync,
+  statSync,
   writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { FuseError } from "../errors.ts";
+import { FuseError, isFuseError } from "../errors.ts";
 import { rangeStream } from "./memory.ts";
 import { type ByteSource, type ReadOptions, type SourceSpec, truncated } from "./source.ts";
+import { siblingPath } from "./urls.ts";
 
 /** A regular file, opened for reading. */
 export class FileSource implements ByteSource {
@@ -48,8 +50,13 @@ export class FileSource implements ByteSource {
     const full = resolve(path);
     let handle: number;
     try {
+      // Asked before opening, which would wait for the writer of a named pipe.
+      if (!statSync(full).isFile()) {
+        throw new FuseError("Usage", "is not a regular file", { source: path });
+      }
       handle = openSync(full, "r");
     } catch (cause) {
+      if (isFuseError(cause)) throw cause;
       const code = (cause as { code?: string }).code;
       throw new FuseError(
         "Usage",
@@ -61,10 +68,6 @@ export class FileSource implements ByteSource {
       );
     }
     const stat = fstatSync(handle);
-    if (!stat.isFile()) {
-      closeSync(handle);
-      throw new FuseError("Usage", "is not a regular file", { source: path });
-    }
     return new FileSource(full, handle, stat.size, stat.mtimeMs, options);
   }
 
@@ -114,11 +117,9 @@ export class FileSource implements ByteSource {
 
   // deno-lint-ignore require-await
   async sibling(relativePath: string): Promise<ByteSource | null> {
-    try {
-      return FileSource.open(join(dirname(this.path), relativePath));
-    } catch {
-      return null;
-    }
+    const path = siblingPath(relativePath);
+    const full = path === undefined ? undefined : join(dirname(this.path), path);
+    return full !== undefined && isFile(full) ? FileSource.open(full) : null;
   }
 
   // deno-lint-ignore require-await
@@ -132,6 +133,17 @@ export class FileSource implements ByteSource {
     closeSync(this.#handle);
     this.#handle = undefined;
     this.#onClose?.();
+  }
+}
+
+/** True for a regular file; what cannot be looked at is taken for one, so that opening it says why. */
+function isFile(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch (error) {
+    return !["ENOENT", "ENOTDIR", "ENAMETOOLONG", "ELOOP", "EINVAL"].includes(
+      (error as { code?: string }).code ?? "",
+    );
   }
 }
 

@@ -244,8 +244,10 @@ async function httpSibling(
 ): Promise<ByteSource | null> {
   const { headers, retry, fetch, windowBytes, openSibling } = options;
   if (openSibling) return await openSibling(relativePath);
+  const place = resolveSibling(url, relativePath);
+  if (place === undefined) return null;
   try {
-    return await HttpSource.open(resolveSibling(url, relativePath), {
+    return await HttpSource.open(place, {
       headers,
       retry,
       fetch,

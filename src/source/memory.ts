@@ -1,5 +1,6 @@
 /** Bytes already in memory. */
 import { type ByteSource, type ReadOptions, type SourceSpec, truncated } from "./source.ts";
+import { siblingPath } from "./urls.ts";
 
 /** A source over bytes in memory; `siblings` are other files of its set, by relative path. */
 export class MemorySource implements ByteSource {
@@ -45,11 +46,12 @@ export class MemorySource implements ByteSource {
   }
 
   sibling(relativePath: string): Promise<ByteSource | null> {
-    const bytes = this.siblings[relativePath];
+    const path = siblingPath(relativePath);
+    const bytes = path !== undefined && Object.hasOwn(this.siblings, path)
+      ? this.siblings[path]
+      : undefined;
     return Promise.resolve(
-      bytes
-        ? new MemorySource(relativePath, bytes, { ...this.siblings, [this.name]: this.bytes })
-        : null,
+      bytes ? new MemorySource(path!, bytes, { ...this.siblings, [this.name]: this.bytes }) : null,
     );
   }
 

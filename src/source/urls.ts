@@ -31,22 +31,39 @@ export function baseName(path: string): string {
   }
 }
 
-/** URL of a file by its path relative to another file's folder; the query (a signature) is dropped. */
-export function resolveSibling(url: string, relativePath: string): string {
-  const base = new URL(url);
-  base.search = "";
-  base.hash = "";
-  const encoded = relativePath.split(/[\\/]/).map(encodeURIComponent).join("/");
-  return new URL(encoded, base).href;
-}
-
-/** Joins a key's folder and a relative path, resolving "." and ".."; undefined when it leaves the root. */
-export function joinKey(key: string, relativePath: string): string | undefined {
-  const parts = key.split("/").slice(0, -1);
+/**
+ * A path relative to a file's folder with "." and ".." resolved and "/" between its parts; undefined
+ * when it leaves the folder, is absolute, or names no file. Every source's `sibling` goes through here:
+ * such paths are read from files, and nothing a file says may lead out of its folder.
+ */
+export function siblingPath(relativePath: string): string | undefined {
+  if (/^([a-z]:)?[\\/]/i.test(relativePath) || relativePath.includes("\0")) {
+    return undefined;
+  }
+  const parts: string[] = [];
   for (const part of relativePath.split(/[\\/]/)) {
     if (part === "" || part === ".") continue;
     if (part !== "..") parts.push(part);
     else if (parts.pop() === undefined) return undefined;
   }
-  return parts.join("/");
+  return parts.length ? parts.join("/") : undefined;
+}
+
+/**
+ * URL of a file by its path relative to another file's folder; the query (a signature) is dropped.
+ * Undefined where {@link siblingPath} is.
+ */
+export function resolveSibling(url: string, relativePath: string): string | undefined {
+  const path = siblingPath(relativePath);
+  if (path === undefined) return undefined;
+  const base = new URL(url);
+  base.search = "";
+  base.hash = "";
+  return new URL(path.split("/").map(encodeURIComponent).join("/"), base).href;
+}
+
+/** Joins a key's folder and a relative path; undefined where {@link siblingPath} is. */
+export function joinKey(key: string, relativePath: string): string | undefined {
+  const path = siblingPath(relativePath);
+  return path === undefined ? undefined : key.slice(0, key.lastIndexOf("/") + 1) + path;
 }
