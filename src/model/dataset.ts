@@ -35,6 +35,11 @@ export interface ChannelPart {
   /** Where their samples are. */
   layout: Layout;
   /**
+   * For `chunks` layouts: shape of the stored array, and which of its axes are channel and time (null: the
+   * array holds one channel). All other axes must have length 1.
+   */
+  grid?: { shape: number[]; channelAxis: number | null; timeAxis: number };
+  /**
    * The last samples as raw values, C-order `[channelCount, n]`, where the file's frame pattern breaks
    * off before its end; the layout holds the samples before `firstSample`.
    */
@@ -129,6 +134,11 @@ export interface NamedArray {
   shape: (number | null)[];
   /** Where the values are. */
   layout: Layout;
+  /**
+   * For `chunks` layouts stored in another axis order: axis `i` of the array is axis `permutation[i]` of
+   * the stored one (MATLAB's columns first: reversed).
+   */
+  permutation?: number[];
   /** Unit of the values; absent where there is none. */
   units?: string;
   /** Attributes of the stored array. */

@@ -94,6 +94,46 @@ export function rowChunk(rowBytes: number, targets: ChunkTargets): number {
   return Math.max(8, powerOfTwoFloor(targets.chunkBytes / Math.max(1, rowBytes)));
 }
 
+/** Smallest and largest stored chunk that is taken over as it is, bytes. */
+const OWN_CHUNK = [64 << 10, 8 << 20];
+
+/**
+ * Chunks and shards of an array of any rank made of stored chunks: the stored chunk where its size is
+ * sensible, else whole trailing axes up to the target; shards grow along the first axes.
+ * @param own the stored chunk shape in the array's axes
+ */
+export function gridChunking(
+  shape: number[],
+  own: number[],
+  elementBytes: number,
+  targets: ChunkTargets,
+): { chunks: number[]; shards: number[] | null } {
+  const bytesOf = (extent: number[]) => extent.reduce((n, s) => n * s, elementBytes);
+  const clipped = own.map((n, i) => Math.max(1, Math.min(n, shape[i])));
+  const keep = bytesOf(clipped) >= OWN_CHUNK[0] && bytesOf(clipped) <= OWN_CHUNK[1];
+  const chunks = keep
+    ? clipped
+    : filled(shape.map(() => 1), shape, targets.chunkBytes / elementBytes);
+  const shards = filled([...chunks], shape, targets.shardBytes / elementBytes);
+  const single = shape.every((n, i) => n <= chunks[i]);
+  return { chunks, shards: single ? null : shards };
+}
+
+/** Grows an extent, last axis first, in whole multiples, up to the shape and a number of elements. */
+function filled(extent: number[], shape: number[], elements: number): number[] {
+  const out = [...extent];
+  for (let i = shape.length - 1; i >= 0; i--) {
+    const rest = elements / out.reduce((a, b) => a * b, 1);
+    const multiple = Math.max(
+      1,
+      Math.min(Math.floor(rest), Math.ceil(Math.max(1, shape[i]) / out[i])),
+    );
+    out[i] *= multiple;
+    if (out[i] < shape[i]) break;
+  }
+  return out;
+}
+
 /** Chunk and shard shape of an image level. */
 export interface ImageChunking {
   chunks: number[];

@@ -1,7 +1,7 @@
 /** Images -> OME-Zarr groups, levels and tasks (OME-NGFF 0.4 and 0.5). */
 import type { Attributes, Dataset, ImageSeries, Json } from "../model/dataset.ts";
 import { sizeOf } from "../model/dtype.ts";
-import type { PlanBuilder } from "./build.ts";
+import type { PlanBuilder } from "./builder.ts";
 import { imageChunking, reducedShapes, roundUp } from "./chunking.ts";
 import type { ChunkLayout } from "../model/layout.ts";
 
@@ -38,6 +38,7 @@ function planImage(
   const { plan } = builder;
   const arrays: number[] = [];
   const shapes: number[][] = [];
+  const compressor = image.role === "label" ? builder.runsCompressor : builder.compressor;
   const add = (
     shape: number[],
     layout: ChunkLayout,
@@ -54,6 +55,7 @@ function planImage(
       shards: builder.sharded && !whole ? region : null,
       attributes: {},
       origin: { kind: "image", layout },
+      compressor,
     }));
     shapes.push(shape);
     return arrays[arrays.length - 1];
@@ -124,6 +126,7 @@ function planReduced(
         from: made.length ? made[made.length - 1] : first,
         method: image.role === "label" ? "nearest" : "mean",
       },
+      compressor: base.compressor,
     }));
     arrays.push(made[made.length - 1]);
     shapes.push(shape);

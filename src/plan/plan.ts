@@ -17,8 +17,11 @@ import type { SourceSpec } from "../source/source.ts";
 /** How chunks are compressed. */
 export type Compressor =
   | { id: "none" }
-  /** Blosc frames: lz4 over bit planes; read by zarr-python, zarrita and tensorstore. */
-  | { id: "blosc-lz4" }
+  /**
+   * Blosc frames: lz4 over bit planes, or over the values as they are where runs of equal values are
+   * the rule (labels, digital words). Read by zarr-python, zarrita and tensorstore.
+   */
+  | { id: "blosc-lz4"; filter?: "none" }
   | { id: "zstd"; level: number }
   | { id: "gzip"; level: number };
 
@@ -36,9 +39,23 @@ export interface SignalPart {
   tail?: { firstSample: number; values: Float64Array };
 }
 
+/** A stored grid of chunks and its place in an array. */
+export interface GridPiece {
+  layout: ChunkLayout;
+  /** Shape of the stored array. */
+  shape: number[];
+  /** Axis `i` of the array is axis `permutation[i]` of the stored one; -1: it has none. */
+  permutation: number[];
+  /** Where the piece begins in the array. */
+  start: number[];
+  /** Per index of the array's first axis inside the piece; absent when values stay as they are. */
+  calibration?: { gain: Float64Array; offset: Float64Array };
+}
+
 /** What fills an array. */
 export type ArrayOrigin =
   | { kind: "signals"; parts: SignalPart[] }
+  | { kind: "grid"; stored: DType; pieces: GridPiece[] }
   | { kind: "image"; layout: ChunkLayout }
   /** A pyramid level made from the level before it. */
   | { kind: "reduced"; from: number; method: "mean" | "nearest" }
@@ -96,6 +113,8 @@ export type TaskSet =
    * reduced levels after it.
    */
   | { kind: "image"; levels: number[]; region: number[]; count: number }
+  /** Task k writes shard k of an array made of stored chunks. */
+  | { kind: "grid"; array: number; count: number }
   /** Task k writes shard k of a time axis. */
   | { kind: "clock"; array: number; count: number }
   /** One forward pass that feeds all listed arrays. */

@@ -8,6 +8,7 @@ import type { TaskTarget } from "../sinks/targets/open.ts";
 import type { ByteSource, SourceSpec } from "../source/source.ts";
 import { runClockTask } from "../stream/clock-task.ts";
 import { FramesTask } from "../stream/frames-task.ts";
+import { GridTask } from "../stream/grid-task.ts";
 import { ImageTask } from "../stream/image-task.ts";
 import { runStreamTask } from "../stream/stream-task.ts";
 import { emptyResult, type TaskResult } from "./task-result.ts";
@@ -22,7 +23,7 @@ export interface RunnerHost {
 /** Runs tasks; sources and buffers are kept from task to task until {@link TaskRunner.close}. */
 export class TaskRunner {
   readonly #sources = new Map<number, Promise<ByteSource>>();
-  readonly #prepared = new Map<number, FramesTask | ImageTask>();
+  readonly #prepared = new Map<number, FramesTask | GridTask | ImageTask>();
   #encoder: Promise<ChunkEncoder> | undefined;
   #dataset: Promise<Dataset> | undefined;
   /** Tasks with shared buffers run one at a time on a thread. */
@@ -45,6 +46,7 @@ export class TaskRunner {
       const encoder = await (this.#encoder ??= ChunkEncoder.create());
       switch (set.kind) {
         case "frames":
+        case "grid":
         case "image": {
           const at = plan.tasks.indexOf(set);
           let task = this.#prepared.get(at);
@@ -52,6 +54,8 @@ export class TaskRunner {
             const source = (i: number) => this.#source(i);
             task = set.kind === "frames"
               ? new FramesTask(plan, set, target, encoder, source)
+              : set.kind === "grid"
+              ? new GridTask(plan, set, target, encoder, source)
               : new ImageTask(plan, set, target, encoder, source);
             this.#prepared.set(at, task);
           }

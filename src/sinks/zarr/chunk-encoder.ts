@@ -34,7 +34,7 @@ export class ChunkEncoder {
         return this.kernels.wasm.view(ptr, length);
       case "blosc-lz4": {
         const out = this.#room("output", this.kernels.bloscBound(length));
-        const filter = elementBytes > 1 ? "bitshuffle" : "none";
+        const filter = compressor.filter ?? "bitshuffle";
         const n = this.kernels.bloscEncode(ptr, length, out.ptr, out.length, {
           typeSize: elementBytes,
           filter,

@@ -34,7 +34,7 @@ function bytesCodecs(dtype: DType, compressor: Compressor): Json[] {
         configuration: {
           cname: "lz4",
           clevel: 5,
-          shuffle: typesize > 1 ? "bitshuffle" : "noshuffle",
+          shuffle: compressor.filter === "none" ? "noshuffle" : "bitshuffle",
           typesize,
           blocksize: 0,
         },
@@ -104,7 +104,7 @@ export function zarrayDocument(array: PlannedArray, shape: number[]): Document {
       id: "blosc",
       cname: "lz4",
       clevel: 5,
-      shuffle: elementBytes(array.dtype) > 1 ? 2 : 0,
+      shuffle: c.filter === "none" ? 0 : 2,
       blocksize: 0,
     }
     : { id: c.id, level: c.level };

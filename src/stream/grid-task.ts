@@ -1,0 +1,222 @@
+/**
+ * Writes one shard of an array made of stored chunks (HDF5, MAT, zarr): chunks are decoded, their axes
+ * put in order, calibrated where the plan says so, and cut into the chunks of the store.
+ */
+import { DEFAULT_LIMITS } from "../errors.ts";
+import { sizeOf } from "../model/dtype.ts";
+import {
+  cellOf,
+  type GridPiece,
+  type Plan,
+  type PlannedArray,
+  type TaskSet,
+} from "../plan/plan.ts";
+import type { TaskResult } from "../pool/task-result.ts";
+import type { ChunkEncoder } from "../sinks/zarr/chunk-encoder.ts";
+import { ObjectSet } from "../sinks/zarr/object-set.ts";
+import type { TaskTarget } from "../sinks/targets/open.ts";
+import type { ByteSource } from "../source/source.ts";
+import { copyPermuted, gridIndex } from "./boxes.ts";
+import { ChunkCache } from "./chunk-cache.ts";
+import type { WasmBuffer } from "./kernels.ts";
+
+type GridSet = Extract<TaskSet, { kind: "grid" }>;
+
+/** The grid task set of one array on one thread. */
+export class GridTask {
+  readonly #array: PlannedArray;
+  readonly #pieces: { piece: GridPiece; cache: ChunkCache }[];
+  readonly #storedBytes: number;
+  /** A chunk as stored, before calibration. */
+  readonly #raw: WasmBuffer;
+  /** A chunk as written; the same buffer when nothing is calibrated. */
+  readonly #chunk: WasmBuffer;
+
+  constructor(
+    readonly plan: Plan,
+    readonly set: GridSet,
+    readonly target: TaskTarget,
+    readonly encoder: ChunkEncoder,
+    readonly source: (index: number) => Promise<ByteSource>,
+  ) {
+    this.#array = plan.arrays[set.array];
+    const { pieces, stored } = this.#array.origin as {
+      pieces: GridPiece[];
+      stored: PlannedArray["dtype"];
+    };
+    this.#pieces = pieces.map((piece) => ({
+      piece,
+      cache: new ChunkCache(
+        piece.layout,
+        stored,
+        source,
+        this.#array.path,
+        DEFAULT_LIMITS.chunkBytes,
+      ),
+    }));
+    this.#storedBytes = sizeOf(stored);
+    const count = this.#array.chunks.reduce((a, b) => a * b, 1);
+    this.#raw = encoder.kernels.alloc(count * this.#storedBytes);
+    this.#chunk = pieces.some((p) => p.calibration)
+      ? encoder.kernels.alloc(count * sizeOf(this.#array.dtype))
+      : this.#raw;
+  }
+
+  /** Runs task `k` of the set. */
+  async run(k: number, result: TaskResult): Promise<void> {
+    const { chunks, shards } = this.#array;
+    const shape = this.#array.shape as number[];
+    const span = shards ?? chunks;
+    const cell = cellOf(shape.map((n, i) => Math.max(1, Math.ceil(n / span[i]))), k);
+    const start = cell.map((c, i) => c * span[i]);
+    const end = start.map((s, i) => Math.min(shape[i], s + span[i]));
+    const objects = new ObjectSet(this.plan, this.#array, this.target, this.encoder);
+    const before = this.#pieces.reduce((n, p) => n + p.cache.bytesRead, 0);
+    try {
+      for (const origin of chunkOrigins(start, end, chunks)) {
+        await this.#assemble(origin);
+        const encoded = this.encoder.encodeAt(
+          this.#chunk.ptr,
+          this.#chunk.length,
+          sizeOf(this.#array.dtype),
+          this.#array.compressor,
+        );
+        objects.put(origin.map((o, i) => o / chunks[i]), encoded);
+      }
+      objects.close();
+    } catch (error) {
+      objects.abort();
+      throw error;
+    } finally {
+      for (const { cache } of this.#pieces) cache.clear();
+    }
+    result.bytesWritten += objects.bytesWritten;
+    result.written.push(...objects.written);
+    result.bytesRead += this.#pieces.reduce((n, p) => n + p.cache.bytesRead, 0) - before;
+  }
+
+  async #assemble(origin: number[]): Promise<void> {
+    const { chunks } = this.#array;
+    const shape = this.#array.shape as number[];
+    this.#raw.bytes.fill(0);
+    for (const { piece, cache } of this.#pieces) {
+      const { layout, permutation, start } = piece;
+      // The part of the output chunk that lies in the piece, in the piece's own axes.
+      const low = piece.shape.map(() => 0), high = piece.shape.map(() => 1);
+      let outside = false;
+      permutation.forEach((axis, i) => {
+        const extent = axis < 0 ? 1 : piece.shape[axis];
+        const from = Math.max(0, origin[i] - start[i]);
+        const to = Math.min(extent, origin[i] + chunks[i] - start[i], shape[i] - start[i]);
+        if (to <= from) outside = true;
+        if (axis >= 0) [low[axis], high[axis]] = [from, to];
+      });
+      if (outside) continue;
+      const entries = overlapping(low, high, piece.shape, layout.chunkShape);
+      cache.prefetch(entries.slice(0, 32));
+      for (const i of entries) {
+        if (!cache.has(i)) {
+          if (layout.fill !== 0) this.#fill(piece, i, origin);
+          continue;
+        }
+        const values = await cache.get(i, true);
+        this.#copy(values, piece, i, origin);
+      }
+    }
+    if (this.#chunk !== this.#raw) this.#calibrate(origin);
+  }
+
+  #copy(values: Uint8Array, piece: GridPiece, entry: number, origin: number[]): void {
+    const { chunkShape } = piece.layout;
+    const grid = piece.shape.map((n, i) => Math.max(1, Math.ceil(n / chunkShape[i])));
+    const at = cellOf(grid, entry).map((c, i) => c * chunkShape[i]);
+    copyPermuted(
+      { bytes: values, origin: at, shape: chunkShape },
+      {
+        bytes: this.#raw.bytes,
+        origin: origin.map((o, i) => o - piece.start[i]),
+        shape: this.#array.chunks,
+      },
+      piece.shape,
+      piece.permutation,
+      this.#storedBytes,
+    );
+  }
+
+  /** An absent chunk stands for its fill value. */
+  #fill(piece: GridPiece, entry: number, origin: number[]): void {
+    const { chunkShape, fill } = piece.layout;
+    const { stored } = this.#array.origin as { stored: PlannedArray["dtype"] };
+    const count = chunkShape.reduce((a, b) => a * b, 1);
+    const bytes = new Uint8Array(count * this.#storedBytes);
+    const view = new DataView(bytes.buffer);
+    for (let i = 0; i < count; i++) {
+      const at = i * this.#storedBytes;
+      if (stored === "float32") view.setFloat32(at, fill, true);
+      else if (stored === "float64") view.setFloat64(at, fill, true);
+      else if (this.#storedBytes === 8) view.setBigInt64(at, BigInt(Math.trunc(fill)), true);
+      else if (this.#storedBytes === 4) view.setInt32(at, fill, true);
+      else if (this.#storedBytes === 2) view.setInt16(at, fill, true);
+      else view.setInt8(at, fill);
+    }
+    this.#copy(bytes, piece, entry, origin);
+  }
+
+  #calibrate(origin: number[]): void {
+    const { kernels } = this.encoder;
+    const { chunks, dtype } = this.#array;
+    const { stored } = this.#array.origin as { stored: PlannedArray["dtype"] };
+    const row = chunks.slice(1).reduce((a, b) => a * b, 1);
+    const width = sizeOf(dtype);
+    for (let r = 0; r < chunks[0]; r++) {
+      const channel = origin[0] + r;
+      const piece = this.#pieces.map((p) => p.piece).find((p) =>
+        p.calibration && channel >= p.start[0] && channel < p.start[0] + p.calibration.gain.length
+      );
+      const gain = piece?.calibration!.gain[channel - piece.start[0]] ?? 1;
+      const offset = piece?.calibration!.offset[channel - piece.start[0]] ?? 0;
+      kernels.calibrate(
+        { dtype: stored, ptr: this.#raw.ptr + r * row * this.#storedBytes, count: row },
+        { dtype: dtype as "float32" | "float64", ptr: this.#chunk.ptr + r * row * width },
+        gain,
+        offset,
+      );
+    }
+  }
+
+  free(): void {
+    if (this.#chunk !== this.#raw) this.#chunk.free();
+    this.#raw.free();
+    for (const { cache } of this.#pieces) cache.clear();
+  }
+}
+
+/** Origins of the chunks of a region; the last axis outermost, so that channels of one time come together. */
+function* chunkOrigins(start: number[], end: number[], chunks: number[]): Generator<number[]> {
+  const at = [...start];
+  if (start.some((s, i) => end[i] <= s)) return;
+  for (;;) {
+    yield [...at];
+    let axis = 0;
+    while (axis < at.length && (at[axis] += chunks[axis]) >= end[axis]) at[axis] = start[axis++];
+    if (axis === at.length) return;
+  }
+}
+
+/** Grid indexes of the stored chunks that overlap a box. */
+function overlapping(
+  low: number[],
+  high: number[],
+  shape: number[],
+  chunkShape: number[],
+): number[] {
+  const found: number[] = [];
+  const walk = (axis: number, cell: number[]) => {
+    if (axis === shape.length) return void found.push(gridIndex(cell, shape, chunkShape));
+    const first = Math.floor(low[axis] / chunkShape[axis]);
+    const last = Math.floor((high[axis] - 1) / chunkShape[axis]);
+    for (let c = first; c <= last; c++) walk(axis + 1, [...cell, c]);
+  };
+  walk(0, []);
+  return found;
+}

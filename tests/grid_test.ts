@@ -1,0 +1,154 @@
+/** Arrays made of stored chunks: any rank, any axis order, calibrated or not. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { emptyDataset } from "../src/model/dataset.ts";
+import { buildPlan } from "../src/plan/build.ts";
+import { executePlan } from "../src/pool/execute.ts";
+import { TaskRunner } from "../src/pool/task-runner.ts";
+import { MemoryTarget } from "../src/sinks/targets/memory.ts";
+import { MemorySource } from "../src/source/memory.ts";
+import { openSpec } from "../src/source/open.ts";
+import type { ChunkLayout } from "../src/model/layout.ts";
+import type { Dataset } from "../src/model/dataset.ts";
+import { noise } from "./support/build-dataset.ts";
+import { readArray } from "./support/read-store.ts";
+
+const PROVENANCE = { score: 255, why: "test", convertedAt: "2026-01-01T00:00:00Z" };
+
+/** Noise of `width`-byte integers stored in chunks, and how to read element `at`. */
+function stored(shape: number[], chunkShape: number[], width: 2 | 4): {
+  source: MemorySource;
+  layout: ChunkLayout;
+  value(at: number[]): number;
+} {
+  const grid = shape.map((n, i) => Math.ceil(n / chunkShape[i]));
+  const cells = grid.reduce((a, b) => a * b, 1);
+  const size = chunkShape.reduce((a, b) => a * b, 1);
+  const bytes = noise(cells * size * width, 11);
+  const values = width === 2 ? new Int16Array(bytes.buffer) : new Int32Array(bytes.buffer);
+  return {
+    source: new MemorySource("grid.bin", bytes),
+    layout: {
+      kind: "chunks",
+      chunkShape,
+      source: new Int32Array(cells),
+      offset: Float64Array.from({ length: cells }, (_, i) => i * size * width),
+      length: new Float64Array(cells).fill(size * width),
+      codecs: [{ id: "raw", params: {} }],
+      fill: 0,
+    },
+    value(at) {
+      let cell = 0, inner = 0;
+      at.forEach((n, a) => {
+        cell = cell * grid[a] + Math.floor(n / chunkShape[a]);
+        inner = inner * chunkShape[a] + (n % chunkShape[a]);
+      });
+      return values[cell * size + inner];
+    },
+  };
+}
+
+async function convert(dataset: Dataset): Promise<MemoryTarget> {
+  const plan = buildPlan(dataset, { targets: { chunkBytes: 4096, shardBytes: 16384 } }, PROVENANCE);
+  const target = new MemoryTarget();
+  const runner = new TaskRunner(plan, {
+    create: (key) => target.create(key),
+    put: (key, bytes) => target.put(key, bytes),
+  }, { openSource: openSpec, dataset });
+  await executePlan(plan, target, { concurrency: 1, run: (i) => runner.run(i) });
+  await runner.close();
+  return target;
+}
+
+function* indexes(shape: number[]): Generator<number[]> {
+  const total = shape.reduce((a, b) => a * b, 1);
+  for (let i = 0; i < total; i++) {
+    let rest = i;
+    const at = shape.map(() => 0);
+    for (let a = shape.length - 1; a >= 0; a--) {
+      at[a] = rest % shape[a];
+      rest = Math.floor(rest / shape[a]);
+    }
+    yield at;
+  }
+}
+
+Deno.test("arrays of any rank and axis order come back element for element", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.tuple(fc.integer({ min: 1, max: 30 }), fc.integer({ min: 1, max: 12 })), {
+        minLength: 1,
+        maxLength: 4,
+      }),
+      fc.infiniteStream(fc.nat()),
+      fc.constantFrom(2 as const, 4 as const),
+      async (axes, random, width) => {
+        const shape = axes.map(([n]) => n), chunkShape = axes.map(([, c]) => c);
+        const permutation = shape.map((_, i) => i);
+        for (let i = permutation.length - 1; i > 0; i--) {
+          const j = random.next().value % (i + 1);
+          [permutation[i], permutation[j]] = [permutation[j], permutation[i]];
+        }
+        const { source, layout, value } = stored(shape, chunkShape, width);
+        const dataset = emptyDataset("test", [source]);
+        const outer = permutation.map((axis) => shape[axis]);
+        dataset.arrays.push({
+          path: "x",
+          dtype: width === 2 ? "int16" : "int32",
+          dims: outer.map((_, i) => `d${i}`),
+          shape: outer,
+          layout,
+          permutation,
+        });
+        const { data, shape: got } = await readArray(await convert(dataset), "x");
+        assert.deepEqual(got, outer);
+        let n = 0;
+        for (const at of indexes(outer)) {
+          const from = shape.map(() => 0);
+          permutation.forEach((axis, i) => from[axis] = at[i]);
+          assert.equal(data[n++], value(from));
+        }
+      },
+    ),
+    { numRuns: 40 },
+  );
+});
+
+Deno.test("signals of a chunked container are turned to [channel, time] and calibrated", async () => {
+  const samples = 5000;
+  const a = stored([samples, 3], [700, 2], 2);
+  const b = stored([1, samples], [1, 512], 2);
+  const dataset = emptyDataset("test", [a.source, b.source]);
+  b.layout.source.fill(1);
+  const channel = (gain: number) => ({ name: `g${gain}`, units: "mV", gain, offset: 1 });
+  dataset.recordings.push({
+    name: "signals",
+    channels: [1, 2, 3, 4].map(channel),
+    samplingFrequency: 100,
+    sampleCount: samples,
+    segments: [{ startIndex: 0, length: samples, startSeconds: 0 }],
+    rawType: "int16",
+    parts: [
+      {
+        firstChannel: 0,
+        channelCount: 3,
+        layout: a.layout,
+        grid: { shape: [samples, 3], channelAxis: 1, timeAxis: 0 },
+      },
+      {
+        firstChannel: 3,
+        channelCount: 1,
+        layout: b.layout,
+        grid: { shape: [1, samples], channelAxis: 0, timeAxis: 1 },
+      },
+    ],
+  });
+  const target = await convert(dataset);
+  const { data, shape } = await readArray(target, "signals");
+  assert.deepEqual(shape, [4, samples]);
+  for (let t = 0; t < samples; t++) {
+    for (let c = 0; c < 3; c++) assert.equal(data[c * samples + t], a.value([t, c]) * (c + 1) + 1);
+    assert.equal(data[3 * samples + t], b.value([0, t]) * 4 + 1);
+  }
+  assert.equal((await readArray(target, "time")).data[samples - 1], (samples - 1) / 100);
+});
