@@ -16,21 +16,40 @@ const RUST = new URL("decoders/rust/", ROOT);
 const WASM = new URL("decoders/wasm/", ROOT);
 const CRATES = ["chunk_codecs", "ephys", "imaging", "imaging_jxl", "imaging_rare", "tables"];
 
-/** Library crates whose sources go into a wasm file, beside `core`. */
-const SHARED: Record<string, string[]> = {
-  imaging: ["raster"],
-  imaging_jxl: ["raster"],
-  imaging_rare: ["raster"],
-};
-
 interface Entry {
-  /** sha256 over the sources of the crate and of what it shares, by path and content. */
+  /**
+   * sha256 over what the crate is made of: its sources and those of the project's crates it uses, the
+   * locked versions of all others, and the build profile.
+   */
   sources: string;
   toolchain: string;
   sha256: string;
   bytes: number;
 }
 type Manifest = Record<string, Entry>;
+
+/** Packages a crate is built from, itself included, as `Cargo.lock` has them. */
+function lockedPackages(lock: string, crate: string): string[] {
+  const blocks = new Map<string, string>();
+  for (const block of lock.split("[[package]]").slice(1)) {
+    const [name, version] = ["name", "version"].map((key) =>
+      new RegExp(`^${key} = "(.+)"$`, "m").exec(block)![1]
+    );
+    blocks.set(`${name} ${version}`, block.trim());
+    // Dependencies name the version only where several are locked.
+    blocks.set(name, block.trim());
+  }
+  const found = new Set<string>();
+  const visit = (name: string) => {
+    const block = blocks.get(name.split(" ").slice(0, 2).join(" "));
+    if (!block || found.has(block)) return;
+    found.add(block);
+    const list = /^dependencies = \[([^\]]*)\]/m.exec(block)?.[1] ?? "";
+    for (const [, dependency] of list.matchAll(/"(.+?)"/g)) visit(dependency);
+  };
+  visit(`fuse-${crate.replaceAll("_", "-")}`);
+  return [...found].sort();
+}
 
 async function sourceHash(crate: string): Promise<string> {
   const files: string[] = [];
@@ -39,17 +58,23 @@ async function sourceHash(crate: string): Promise<string> {
       if (entry.name === "target" || entry.name === "fuzz") continue;
       const url = new URL(entry.name + (entry.isDirectory ? "/" : ""), dir);
       if (entry.isDirectory) await walk(url);
-      else if (/\.(rs|toml|lock)$/.test(entry.name)) files.push(url.pathname);
+      else if (/\.(rs|toml)$/.test(entry.name)) files.push(url.pathname);
     }
   };
-  await walk(new URL(`${crate.replaceAll("_", "-")}/`, RUST));
-  for (const shared of ["core", ...SHARED[crate] ?? []]) await walk(new URL(`${shared}/`, RUST));
-  files.push(new URL("Cargo.toml", RUST).pathname);
+  const packages = lockedPackages(await Deno.readTextFile(new URL("Cargo.lock", RUST)), crate);
+  for (const block of packages) {
+    const own = /^name = "fuse-(.+)"$/m.exec(block)?.[1];
+    if (own) await walk(new URL(`${own}/`, RUST));
+  }
   const hash = createHash("sha256");
   for (const path of files.sort()) {
     hash.update(path.slice(RUST.pathname.length)).update("\0");
     hash.update(await Deno.readFile(path)).update("\0");
   }
+  for (const block of packages) hash.update(block).update("\0");
+  // Another crate in the workspace changes nothing for this one.
+  const workspace = await Deno.readTextFile(new URL("Cargo.toml", RUST));
+  hash.update(workspace.replace(/^members = \[[^\]]*\]/m, ""));
   return hash.digest("hex");
 }
 

@@ -63,8 +63,10 @@ pub fn status(result: Result<usize>) -> i32 {
 /// Records an error and gives its code.
 pub fn fail(e: &Error) -> i32 {
     LAST.with(|l| {
-        *l.borrow_mut() =
-            (e.message.clone(), e.offset.and_then(|o| i64::try_from(o).ok()).unwrap_or(-1));
+        *l.borrow_mut() = (
+            e.message.clone(),
+            e.offset.and_then(|o| i64::try_from(o).ok()).unwrap_or(-1),
+        );
     });
     match e.kind {
         Kind::Corrupt => -1,

@@ -11,7 +11,11 @@ macro_rules! number {
     ($name:ident, $t:ty, $n:expr) => {
         pub fn $name(&self, at: usize) -> Option<$t> {
             let b: [u8; $n] = self.data.get(at..at.checked_add($n)?)?.try_into().ok()?;
-            Some(if self.little { <$t>::from_le_bytes(b) } else { <$t>::from_be_bytes(b) })
+            Some(if self.little {
+                <$t>::from_le_bytes(b)
+            } else {
+                <$t>::from_be_bytes(b)
+            })
         }
     };
 }
@@ -21,7 +25,10 @@ impl<'a> View<'a> {
         View { data, little: true }
     }
     pub fn be(data: &'a [u8]) -> Self {
-        View { data, little: false }
+        View {
+            data,
+            little: false,
+        }
     }
     pub fn u8(&self, at: usize) -> Option<u8> {
         self.data.get(at).copied()

@@ -31,7 +31,11 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Error { kind, message: message.into(), offset: None }
+        Error {
+            kind,
+            message: message.into(),
+            offset: None,
+        }
     }
     pub fn corrupt(message: impl Into<String>) -> Self {
         Self::new(Kind::Corrupt, message)
@@ -54,7 +58,9 @@ impl Error {
 /// A zeroed buffer of `length` bytes, or `Limit` when it passes `limit` or memory runs out.
 pub fn buffer(length: usize, limit: usize) -> Result<Vec<u8>> {
     if length > limit {
-        return Err(Error::limit(format!("{length} bytes needed, at most {limit} allowed")));
+        return Err(Error::limit(format!(
+            "{length} bytes needed, at most {limit} allowed"
+        )));
     }
     let mut v = Vec::new();
     v.try_reserve_exact(length)
