@@ -328,6 +328,21 @@ Deno.test("csv: the probe weighs content and extension, and stays below magic by
   assert.equal(score("\0\x01\x02\x03", "x.csv"), 0);
 });
 
+Deno.test("csv: lines longer than the head of a file", async () => {
+  const width = 30_000;
+  const row = (text: (i: number) => string) =>
+    Array.from({ length: width }, (_, i) => text(i)).join();
+  const text = row((i) => `s${i}`) + "\n" + lines(3, (r) => row((i) => wave(i + r)));
+  const head = new TextEncoder().encode(text);
+  const { score } = csv.probe({ head: head.subarray(0, 16_384), name: "x.csv", size: head.length });
+  assert(score >= 40, String(score));
+  const opened = await openTable(text);
+  const [recording] = opened.dataset.recordings;
+  assert.deepEqual([recording.channels.length, recording.sampleCount], [width, 3]);
+  assert.equal(recording.channels[width - 1].name, "s29999");
+  assert.deepEqual(channel(opened, 7), expected(3, 7));
+});
+
 Deno.test("csv: a stream may be opened again and cancelled early", async () => {
   const bytes = new TextEncoder().encode(
     "time,v\n" + lines(200_000, (i) => `${i / 1000},${wave(i)}`),

@@ -139,17 +139,23 @@ class Parts {
   readonly numbers: RoleColumn[];
   readonly texts: RoleColumn[];
   readonly markers: RoleColumn[];
-  readonly sourceNames = new PathNames();
+  readonly #places = new Map<RoleColumn, number>();
+  /** Names in `source/`, or of the columns of a plain table. */
+  readonly sourceNames: PathNames;
 
   constructor(readonly survey: Survey, readonly outlets: Outlet[]) {
-    const { columns } = survey.roles;
+    const { columns, shape } = survey.roles;
+    this.sourceNames = new PathNames(shape === "table" ? ["source", "events", "OME"] : []);
     this.numbers = columns.filter((c) => c.role === "signal");
     this.texts = columns.filter((c) => c.role === "text");
     this.markers = columns.filter((c) => c.marker);
+    this.texts.forEach((column, i) => this.#places.set(column, i));
+    this.numbers.forEach((column, i) => this.#places.set(column, i));
   }
 
+  /** Place of a column among the text or number columns of the parser. */
   place(column: RoleColumn): number {
-    return (column.role === "text" ? this.texts : this.numbers).indexOf(column);
+    return this.#places.get(column) ?? -1;
   }
 }
 

@@ -1,4 +1,5 @@
 /** Delimited text: CSV, TSV and their relatives, as signals over time, events, or plain columns. */
+import { DEFAULT_LIMITS, FuseError } from "../../src/errors.ts";
 import type { Dataset } from "../../src/model/dataset.ts";
 import type { ByteSource } from "../../src/source/source.ts";
 import {
@@ -20,8 +21,17 @@ const EXTENSIONS = [".csv", ".tsv", ".txt"];
 /** How well text under a foreign extension must fit to be taken for a table. */
 const FOREIGN_FIT = 0.6;
 
-async function open(source: ByteSource, { signal }: OpenOptions): Promise<Dataset> {
+async function open(source: ByteSource, options: OpenOptions): Promise<Dataset> {
+  const { signal, limits = DEFAULT_LIMITS } = options;
   const survey = await surveyTable(source, signal);
+  const columns = survey.table.columns.length;
+  if (columns > limits.items) {
+    throw new FuseError("Limit", "more columns than allowed", {
+      source: source.name,
+      found: columns,
+      expected: `at most ${limits.items}`,
+    });
+  }
   return await longDataset(source, survey, signal) ?? buildDataset(source, survey);
 }
 
@@ -29,13 +39,15 @@ async function open(source: ByteSource, { signal }: OpenOptions): Promise<Datase
 const OTHERS = /^\s*[{[<]|^%PDF|^@(?:HD|SQ|RG|PG|CO)\t|^#!|^(?:import|from|function|def|class) /;
 
 function probe({ head, name, size }: ProbeInput): ProbeResult {
-  const complete = head.length < PROBE_BYTES || head.length === size;
+  const own = EXTENSIONS.some((e) => name.endsWith(e));
+  // A first line longer than the head is judged by what there is of it.
+  const complete = head.length < PROBE_BYTES || head.length === size ||
+    (own && !head.includes(10) && !head.includes(13));
   const read = readHead(head, complete);
   if ("why" in read || OTHERS.test(read.head.text.slice(0, 200))) return NOT_MINE;
   const { dialect, table } = read;
   // Settings: "name = value".
   if (table.rows.length && table.rows.every((r) => r.cells[1] === "=")) return NOT_MINE;
-  const own = EXTENSIONS.some((e) => name.endsWith(e));
   // Text under a foreign extension is likely to be another format's.
   if (!own && (table.columns.length < 2 || dialect.fit < FOREIGN_FIT)) return NOT_MINE;
   const [least, span] = own ? [80, 80] : [30, 50];
