@@ -20,6 +20,7 @@ import {
   storedBytes,
   type TiffPage,
 } from "./tiff-page.ts";
+import { readOldJpeg, type WholeStream } from "./tiff-ojpeg.ts";
 import { Tag, tagName } from "./tiff-tags.ts";
 import { HeaderWindow } from "./tiff-window.ts";
 
@@ -140,10 +141,13 @@ class PageReading {
     this.#seen.add(ifd.offset);
     const read = await readKind(ifd);
     this.options.amend?.(read, ifd);
+    const whole = await readOldJpeg(ifd, read);
     const key = kindKey(read);
     const kind = this.#kinds.get(key) ?? read;
     this.#kinds.set(key, kind);
-    const firstChunk = await readChunkTable(this.file, ifd, kind, this.options.chunkBytes);
+    const firstChunk = whole
+      ? appendChunk(this.file, whole)
+      : await readChunkTable(this.file, ifd, kind, this.options.chunkBytes);
     const old = await ifd.number(Tag.SubfileType, 1);
     return {
       index,
@@ -212,6 +216,13 @@ async function readChunkTable(
   for (let i = file.lengths.length; i < file.offsets.length; i++) file.lengths.push(0);
   mendLengths(file, kind, first, counts?.count ?? 0);
   return first;
+}
+
+/** Appends the only chunk of a page. */
+function appendChunk(file: TiffFile, { offset, length }: WholeStream): number {
+  file.offsets.push(offset);
+  file.lengths.push(length);
+  return file.offsets.length - 1;
 }
 
 function pixelBytes(kind: PageKind): number {

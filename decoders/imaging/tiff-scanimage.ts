@@ -210,14 +210,10 @@ function extraSeries(
 ): ImageSeries[] {
   return plan.extras.map(({ name, why, pages }) => {
     const c = pages.length % plan.c === 0 ? plan.c : 1;
-    const t = pages.length / c;
-    const places = Array.from({ length: pages.length }, (_, i) => pages[(i % t) * c + (i - i % t) / t]);
-    // C order of [t][c]: plane (t, c) is page t * c_count + c already.
-    const ordered = c === 1 ? pages : pages.slice();
-    void places;
+    // Pages are in the file's order: channels fastest, which is C order of [t][c].
     const { axes, levels } = buildLevels(
-      planesOf(tiff, ordered.map((i) => main[i])),
-      { t, c, z: 1 },
+      planesOf(tiff, pages.map((i) => main[i])),
+      { t: pages.length / c, c, z: 1 },
     );
     return {
       name,
@@ -232,4 +228,90 @@ function extraSeries(
       attributes: { why },
     };
   });
+}
+
+/** Size of a pixel: from the field of view, the regions, or the resolution fields. */
+async function lateralSize(
+  tiff: TiffFile,
+  settings: ScanSettings,
+  rois: Json | undefined,
+  plan: PagePlan,
+): Promise<ImageSeries["pixelSizeMicrometres"]> {
+  const { width, height } = tiff.pages[0].kind;
+  const corners = settings.severalRois ? undefined : settings.fieldOfViewMicrometres;
+  const edge = (a: number[], b: number[]) => Math.hypot(a[0] - b[0], a[1] - b[1]);
+  const size = corners
+    ? { x: edge(corners[0], corners[1]) / width, y: edge(corners[1], corners[2]) / height }
+    : roiPixelSize(rois, settings.micrometresPerDegree);
+  const lateral = size && size.x > 0 && size.y > 0 ? size : await pixelSize(tiff.first);
+  const z = plan.z > 1 ? settings.sliceStepMicrometres : undefined;
+  return lateral || z ? { ...lateral, ...(z ? { z } : {}) } : undefined;
+}
+
+/** Sets the time step from the header, or from the frames' time stamps where they say otherwise. */
+function timeSeries(
+  series: ImageSeries,
+  plan: PagePlan,
+  main: TiffPage[],
+  settings: ScanSettings,
+  frames: FrameTable,
+  dataset: Dataset,
+): void {
+  if (plan.t < 2) return;
+  const frame = settings.framePeriodSeconds;
+  const nominal = plan.z === 1 || plan.repeated > 1
+    ? frame
+    : settings.volumePeriodSeconds ?? (frame && frame * (plan.z + settings.flybackFrames));
+  const stamps = frames.times();
+  const steps = stamps && stepsOf(plan, (page) => stamps[main[page].index]);
+  if (!steps) {
+    series.timeStepSeconds = nominal;
+    return;
+  }
+  const median = steps.slice().sort()[steps.length >> 1];
+  const agrees = nominal !== undefined && Math.abs(nominal - median) <= 0.005 * median;
+  series.timeStepSeconds = agrees ? nominal : median;
+  if (nominal !== undefined && !agrees) {
+    dataset.warnings.push(
+      `the frames' time stamps are ${median} s apart, the header says ${nominal} s: the time stamps are used`,
+    );
+  }
+  const step = series.timeStepSeconds;
+  if (steps.some((s) => Math.abs(s - step) > 0.05 * step)) {
+    dataset.warnings.push(
+      `times are irregular: the true ones are in ${FRAMES} (timestamps), ${step} s is their median step`,
+    );
+  }
+}
+
+/** Times between neighbours along t; undefined where time stamps are missing or stand still. */
+function stepsOf(plan: PagePlan, timeOf: (page: number) => number): Float64Array | undefined {
+  const stride = plan.c * plan.z;
+  const steps = new Float64Array(plan.t - 1);
+  for (let t = 1; t < plan.t; t++) {
+    const step = timeOf(plan.pages[t * stride]) - timeOf(plan.pages[(t - 1) * stride]);
+    if (!(step > 0)) return undefined;
+    steps[t - 1] = step;
+  }
+  return steps;
+}
+
+/** Where in the first image each page of the file is: -1 for pages that are elsewhere. */
+function placeArrays(main: TiffPage[], plan: PagePlan, pages: number): NamedArray[] {
+  const places = { t: new Int32Array(pages), c: new Int32Array(pages), z: new Int32Array(pages) };
+  Object.values(places).forEach((p) => p.fill(-1));
+  plan.pages.forEach((page, at) => {
+    const { index } = main[page];
+    places.z[index] = at % plan.z;
+    places.c[index] = Math.floor(at / plan.z) % plan.c;
+    places.t[index] = Math.floor(at / (plan.z * plan.c));
+  });
+  return Object.entries(places).map(([axis, values]): NamedArray => ({
+    path: `${FRAMES}/${axis}`,
+    dtype: "int32",
+    dims: ["page"],
+    shape: [pages],
+    layout: { kind: "values", values },
+    attributes: { name: `place of the page along ${axis}, -1 where it is not in the first image` },
+  }));
 }

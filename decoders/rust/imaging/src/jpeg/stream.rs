@@ -27,6 +27,8 @@ pub struct Stream {
     pub adobe: Option<u8>,
     /// True when the stream has its end marker.
     pub ended: bool,
+    /// Where the payload of the frame header lies in `body`.
+    frame_at: usize,
 }
 
 /// One marker segment: its code and payload.
@@ -89,6 +91,7 @@ impl Stream {
             ended: image[image.len().saturating_sub(64)..]
                 .windows(2)
                 .any(|w| w == [0xff, 0xd9]),
+            frame_at: 0,
         };
         if !tables.is_empty() {
             let (found, _) = segments(tables)?;
@@ -127,7 +130,16 @@ impl Stream {
         Ok(())
     }
 
+    /// States another height, for strips whose header was made for the tallest of them.
+    pub fn set_height(&mut self, height: usize) {
+        self.height = height;
+        if let Some(field) = self.body.get_mut(self.frame_at + 1..self.frame_at + 3) {
+            field.copy_from_slice(&(height as u16).to_be_bytes());
+        }
+    }
+
     fn frame(&mut self, segment: &Segment) -> Result<()> {
+        self.frame_at = self.body.len() + 4;
         self.process = match segment.code {
             0xc0 | 0xc1 => Process::Sequential,
             0xc2 => Process::Progressive,
@@ -195,6 +207,10 @@ mod tests {
         let plain = stream.with_transform(Some(0));
         assert_eq!(plain[..6], [0xff, 0xd8, 0xff, 0xee, 0, 14]);
         assert_eq!(plain[17], 0);
+        let mut shorter = stream.clone();
+        shorter.set_height(3);
+        let again = Stream::splice(&[], &shorter.with_transform(None)).unwrap();
+        assert_eq!((again.width, again.height), (32, 3));
     }
 
     #[test]

@@ -1,13 +1,29 @@
 //! JPEG tiles and strips (TIFF Technical Note 2, compression 7): shared tables spliced in, colour as
 //! the photometric interpretation says.
 
-use crate::jpeg::{self, Colour, Stream};
+use crate::jpeg::{self, Colour, Process, Stream};
 use fuse_core::Result;
 use fuse_raster::{store_pixels, Params};
 
+/// Decodes an old-style strip or tile (compression 6): bare entropy-coded data behind the header the
+/// host has built in `p.tables`, whose frame gets the height of this chunk.
+pub fn decode_old(p: &Params, input: &[u8], out: &mut [u8]) -> Result<usize> {
+    if input.starts_with(&[0xff, 0xd8]) {
+        return decode(p, input, out);
+    }
+    let mut bytes = p.tables.to_vec();
+    bytes.extend_from_slice(input);
+    let mut stream = Stream::splice(&[], &bytes)?;
+    stream.set_height(p.stored_rows);
+    decode_stream(p, &stream, out)
+}
+
 /// Decodes an interchange or abbreviated stream into the chunk.
 pub fn decode(p: &Params, input: &[u8], out: &mut [u8]) -> Result<usize> {
-    let stream = Stream::splice(p.tables, input)?;
+    decode_stream(p, &Stream::splice(p.tables, input)?, out)
+}
+
+fn decode_stream(p: &Params, stream: &Stream, out: &mut [u8]) -> Result<usize> {
     let colour = match (stream.components, p.photometric) {
         (3, 6) => Colour::YCbCr,
         // Writers of YCbCr data that keep photometric RGB leave a JFIF marker; others mean RGB.
@@ -16,5 +32,14 @@ pub fn decode(p: &Params, input: &[u8], out: &mut [u8]) -> Result<usize> {
         (3, 0 | 1) => Colour::Guess,
         _ => Colour::Plain,
     };
-    store_pixels(p, &jpeg::decode(&stream, colour)?, out)
+    let mut image = jpeg::decode(stream, colour)?;
+    // DNG codes neighbouring pixels of one sample as components of a lossless picture.
+    if stream.process == Process::Lossless && image.samples != p.samples {
+        let line = image.width * image.samples;
+        if line.is_multiple_of(p.samples) && line / p.samples >= p.width {
+            image.width = line / p.samples;
+            image.samples = p.samples;
+        }
+    }
+    store_pixels(p, &image, out)
 }

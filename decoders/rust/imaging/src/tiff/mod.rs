@@ -40,6 +40,7 @@ pub fn decode(p: &Params, input: &[u8], out: &mut [u8]) -> Result<usize> {
             let rows = fax::decode(input, p.compression, p.fax_options, p.width, p.stored_rows)?;
             return raster::store(p, &rows, out);
         }
+        6 => return jpeg::decode_old(p, input, out),
         7 | 33007 | 34892 => return jpeg::decode(p, input, out),
         34887 => return lerc::decode(p, input, out),
         _ => {}
