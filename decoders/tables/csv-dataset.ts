@@ -20,6 +20,8 @@ import { reportWarnings } from "./csv-warnings.ts";
 
 const STREAM = "table";
 const STRAYS = "unparsed_cells";
+/** Tables with more columns are not described column by column: their names stand in the store anyway. */
+const DESCRIBED_COLUMNS = 512;
 
 const streamed = (field: string): Layout => ({ kind: "stream", stream: STREAM, field });
 
@@ -84,6 +86,7 @@ export function buildDataset(source: ByteSource, survey: Survey): Dataset {
 /** Metadata and warnings, the same for all shapes. */
 export function describe(dataset: Dataset, survey: Survey): void {
   const { head, dialect, table, roles, warnings, whole, report, rate } = survey;
+  const wide = roles.columns.length > DESCRIBED_COLUMNS;
   const header: Attributes = {
     auto_mapped: true,
     encoding: head.encoding === "utf-8" && head.markBytes ? "utf-8-sig" : head.encoding,
@@ -95,8 +98,8 @@ export function describe(dataset: Dataset, survey: Survey): void {
     table_starts_at_byte: survey.range.from,
     table_starts_because: table.why,
     ...(whole ? { rows: report.rows } : {}),
-    ...(table.headerRows.length ? { header_rows: table.headerRows } : {}),
-    ...describeRoles(roles),
+    ...(table.headerRows.length && !wide ? { header_rows: table.headerRows } : {}),
+    ...describeRoles(roles, wide),
     ...(table.comments.length ? { comments: table.comments } : {}),
     ...(Object.keys(table.preamble).length ? { preamble: table.preamble } : {}),
     ...(table.preambleLines.length ? { preamble_lines: table.preambleLines } : {}),

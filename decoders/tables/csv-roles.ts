@@ -196,20 +196,22 @@ export function columnConfigs(roles: Roles): ColumnConfig[] {
   });
 }
 
-/** The choices as JSON, for the metadata of the dataset. */
-export function describeRoles(roles: Roles): Attributes {
+/** The choices as JSON, for the metadata of the dataset; `brief`: not column by column. */
+export function describeRoles(roles: Roles, brief = false): Attributes {
   return {
     table_is: roles.shape,
     table_is_because: roles.why,
-    columns: roles.columns.map((c) => ({
-      header: c.header,
-      name: c.uniqueName,
-      units: c.units,
-      holds: c.class,
-      becomes: c.role,
-      ...(c.decimal === "," ? { decimal: "," } : {}),
-      ...(c.comment ? { comment: c.comment } : {}),
-    })),
+    ...(brief ? {} : {
+      columns: roles.columns.map((c) => ({
+        header: c.header,
+        name: c.uniqueName,
+        units: c.units,
+        holds: c.class,
+        becomes: c.role,
+        ...(c.decimal === "," ? { decimal: "," } : {}),
+        ...(c.comment ? { comment: c.comment } : {}),
+      })),
+    }),
     ...(roles.time
       ? {
         time_column: roles.time.header,
