@@ -23,15 +23,16 @@ export interface SetClock {
   warnings: string[];
 }
 
-/** Stamps beyond this many seconds (September 2001) are dates, not run times. */
-const UNIX_SECONDS = 1_000_000_000n;
+/** Stamps of this many seconds (September 2001 to the year 2200) are dates, others run times. */
+const UNIX_SECONDS = 1_000_000_000n, LAST_SECONDS = 7_258_118_400n;
 /** How far the first stamp may follow the time origin for both to be one clock. */
 const CLOSE_NANOSECONDS = 10_000_000_000n;
 const NANO = 1_000_000_000n;
 
 /** True when a time stamp is so large that it counts from 1970. */
 export function isUnixStamp(ticks: bigint, resolution: number): boolean {
-  return ticks >= UNIX_SECONDS * BigInt(resolution);
+  const rate = BigInt(resolution);
+  return ticks >= UNIX_SECONDS * rate && ticks < LAST_SECONDS * rate;
 }
 
 /** True when a member's stamps are times since 1970. */

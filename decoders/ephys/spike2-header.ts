@@ -138,7 +138,7 @@ export function parseHeader(bytes: Uint8Array, source: string): Spike2Header {
   let timeBaseSeconds = 1e-6;
   if (systemId >= 6) {
     const stored = view.getFloat64(44, littleEndian);
-    if (stored > 0 && stored < 1e6) timeBaseSeconds = stored;
+    if (stored >= 1e-12 && stored < 1e6) timeBaseSeconds = stored;
     else warnings.push(`time base ${stored} s is impossible; a microsecond is taken`);
   }
   const slots = view.getInt16(30, littleEndian);

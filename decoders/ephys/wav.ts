@@ -32,6 +32,15 @@ async function open(source: ByteSource, options: OpenOptions): Promise<Dataset> 
 
   const frames = Math.floor(data.available / coding.frameBytes);
   const rest = data.available - frames * coding.frameBytes;
+  if (rest && frames === 0) {
+    throw new FuseError("Truncated", "the samples end before the first frame does", {
+      source: source.name,
+      format: FORMAT,
+      offset: data.offset,
+      found: `${rest} bytes`,
+      expected: `${coding.frameBytes} bytes for ${format.channels} channels`,
+    });
+  }
   if (rest) {
     dataset.warnings.push(
       `the samples end with ${rest} bytes of an incomplete frame, which are left out`,

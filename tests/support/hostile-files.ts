@@ -1,0 +1,282 @@
+/** Small good files of every reader, for tests that damage them. */
+import { biopacFile } from "./biopac-files.ts";
+import {
+  comment,
+  digital,
+  experiment,
+  nevFile,
+  nsxFile,
+  oldNsxFile,
+  samplePackets,
+  spike,
+} from "./blackrock-files.ts";
+import {
+  filesPerChannel,
+  filesPerSignalType,
+  intanHeader,
+  type IntanSpec,
+  spikeFile,
+  traditionalFile,
+} from "./intan-files.ts";
+import { wavFile } from "./sample-files.ts";
+import { buildSon } from "./spike2-files.ts";
+
+/** A file to open, and the others of its set. */
+export interface GoodFile {
+  main: string;
+  files: Record<string, Uint8Array>;
+}
+
+const ramp = (n: number, k: number) =>
+  Int16Array.from({ length: n }, (_, i) => (i * k) % 997 - 400);
+
+/** Every kind of file that is damaged. */
+export async function goodFiles(): Promise<GoodFile[]> {
+  const single = (main: string, bytes: Uint8Array): GoodFile => ({
+    main,
+    files: { [main]: bytes },
+  });
+  return [
+    single("tone.wav", wavFile({ channels: 2, rate: 8000, samples: 2000 })),
+    ...await biopacFiles(),
+    ...spike2Files(),
+    ...intanFiles(),
+    ...blackrockFiles(),
+    ...tableFiles(),
+    ...await tiffFiles(),
+  ];
+}
+
+async function biopacFiles(): Promise<GoodFile[]> {
+  const made = [];
+  for (
+    const [revision, littleEndian, compressed] of [
+      [38, false, false],
+      [84, true, false],
+      [132, true, true],
+    ] as const
+  ) {
+    const main = `r${revision}${compressed ? "-c" : ""}.acq`;
+    const bytes = await biopacFile({
+      revision,
+      littleEndian,
+      compressed,
+      sampleTimeMs: 1,
+      channels: [
+        { name: "ECG", units: "mV", values: ramp(1203, 7), scale: 0.01, offset: 0 },
+        { name: "Resp", units: "V", values: ramp(301, 3), divider: 4, scale: 0.5, offset: -1 },
+      ],
+      markers: [{ sample: 0, text: "start" }, { sample: 600, text: "dose", channel: 1 }],
+      journal: "An account of the day.",
+    });
+    made.push({ main, files: { [main]: bytes } });
+  }
+  return made;
+}
+
+function spike2Files(): GoodFile[] {
+  return [9, 5].map((systemId) => {
+    const { bytes } = buildSon({
+      systemId,
+      bigEndian: systemId === 5,
+      timeBase: 1e-5,
+      channels: [
+        {
+          number: 1,
+          kind: 1,
+          title: "Force",
+          units: "N",
+          divide: 10,
+          blocks: [0, 3000, 9000].map((start) => ({ start, samples: [...ramp(200, 5)] })),
+        },
+        { number: 2, kind: 3, title: "Pulse", blocks: [{ ticks: [10, 520] }, { ticks: [1700] }] },
+        {
+          number: 3,
+          kind: 8,
+          title: "Notes",
+          extraBytes: 16,
+          blocks: [{ marks: [{ tick: 40, text: new TextEncoder().encode("begin") }] }],
+        },
+        {
+          number: 4,
+          kind: 6,
+          title: "Units",
+          extraBytes: 16,
+          divide: 10,
+          traces: 1,
+          blocks: [{ marks: [{ tick: 70, codes: [1, 0, 0, 0], values: [...ramp(8, 50)] }] }],
+        },
+      ],
+    });
+    const main = `son${systemId}.smr`;
+    return { main, files: { [main]: bytes } };
+  });
+}
+
+function intanFiles(): GoodFile[] {
+  const rhd: IntanSpec = {
+    version: [1, 5],
+    rate: 20_000,
+    blocks: 6,
+    amplifiers: 2,
+    auxiliary: 1,
+    supply: 1,
+    temperature: 1,
+    analogIn: 1,
+    digitalIn: [0, 2],
+    jumps: { 3: 500 },
+  };
+  const rhs: IntanSpec = {
+    rhs: true,
+    version: [3, 0],
+    rate: 30_000,
+    blocks: 4,
+    amplifiers: 2,
+    dc: true,
+    analogOut: 1,
+    digitalOut: [1],
+  };
+  const split: IntanSpec = { ...rhd, version: [3, 1], temperature: 0, boardMode: 13 };
+  const spikes = spikeFile(
+    ["A-000", "A-001"],
+    20_000,
+    [{ channel: "A-000", timestamp: 100, id: 1, snapshot: [...Array(20).keys()] }],
+    10,
+    10,
+  );
+  return [
+    { main: "all.rhd", files: { "all.rhd": traditionalFile(rhd) } },
+    { main: "all.rhs", files: { "all.rhs": traditionalFile(rhs) } },
+    {
+      main: "info.rhd",
+      files: {
+        "info.rhd": intanHeader(split),
+        ...filesPerSignalType(split),
+        "spike.dat": spikes,
+      },
+    },
+    { main: "info.rhs", files: { "info.rhs": intanHeader(rhs), ...filesPerChannel(rhs) } },
+  ];
+}
+
+function blackrockFiles(): GoodFile[] {
+  const channels = [{ electrode: 1, label: "left" }, { electrode: 2, label: "right" }];
+  const samples = Array.from({ length: 300 }, (_, i) => [i - 150, -i]);
+  const ptp = nsxFile({
+    version: "3.0",
+    channels,
+    timeResolution: 1_000_000_000,
+    packets: samplePackets(
+      samples,
+      (i) => BigInt(Math.round(i * 1e9 / 30_000) + (i > 99 ? 1e9 : 0)),
+    ),
+  });
+  const nev = nevFile({
+    version: "3.0",
+    electrodes: [{ id: 1, label: "left" }],
+    packets: [
+      spike(300n, 1, 1, [...ramp(48, 5)]),
+      digital(700n, 5),
+      comment(900n, "note"),
+    ],
+  });
+  return [
+    { main: "rec.nev", files: experiment({ base: "rec", seconds: 0.05, channels: 2 }) },
+    { main: "old.ns3", files: { "old.ns3": oldNsxFile([1, 2], samples) } },
+    { main: "ptp.ns6", files: { "ptp.ns6": ptp, "ptp.nev": nev } },
+  ];
+}
+
+function tableFiles(): GoodFile[] {
+  const rows = Array.from(
+    { length: 200 },
+    (_, i) =>
+      `${i / 100},${(i * 7) % 13 - 6},${Math.sin(i / 9).toFixed(4)},${i % 50 ? "" : "mark"}`,
+  );
+  const text = ["time (s),force (N),angle,event", ...rows, ""].join("\r\n");
+  return [{ main: "table.csv", files: { "table.csv": new TextEncoder().encode(text) } }];
+}
+
+/** A big-endian file of strips and a little-endian one of deflated tiles. */
+async function tiffFiles(): Promise<GoodFile[]> {
+  const [width, height] = [40, 30];
+  const strips = [0, 1, 2].map(() => new Uint8Array(width * 10 * 2).map((_, i) => i * 31));
+  const tile = new Blob([new Uint8Array(32 * 32 * 3).map((_, i) => i >> 3)]);
+  const packed = new Uint8Array(
+    await new Response(tile.stream().pipeThrough(new CompressionStream("deflate"))).arrayBuffer(),
+  );
+  const common = { width, height };
+  return [
+    ["strips.tif", tiffOf({ ...common, big: true, bits: 16, samples: 1, compression: 1, strips })],
+    [
+      "tiles.tif",
+      tiffOf({
+        ...common,
+        big: false,
+        bits: 8,
+        samples: 3,
+        compression: 8,
+        tile: 32,
+        strips: [packed, packed],
+      }),
+    ],
+  ].map(([main, bytes]) => ({
+    main: main as string,
+    files: { [main as string]: bytes as Uint8Array },
+  }));
+}
+
+function tiffOf(
+  { width, height, big, bits, samples, compression, tile, strips }: {
+    width: number;
+    height: number;
+    big: boolean;
+    bits: number;
+    samples: number;
+    compression: number;
+    tile?: number;
+    strips: Uint8Array[];
+  },
+): Uint8Array {
+  const lengths = strips.map((s) => s.length);
+  const entries = (offsets: number[]): [tag: number, type: 3 | 4, values: number[]][] => [
+    [256, 3, [width]],
+    [257, 3, [height]],
+    [258, 3, new Array(samples).fill(bits)],
+    [259, 3, [compression]],
+    [262, 3, [samples === 3 ? 2 : 1]],
+    ...(tile ? [] : [[273, 4, offsets]] as [number, 4, number[]][]),
+    [277, 3, [samples]],
+    ...(tile
+      ? [[322, 3, [tile]], [323, 3, [tile]], [324, 4, offsets], [325, 4, lengths]]
+      : [[278, 3, [10]], [279, 4, lengths]]) as [number, 3 | 4, number[]][],
+  ];
+  const sizeOf = (type: number) => (type === 3 ? 2 : 4);
+  const plain = entries(lengths);
+  const extra = plain.map(([, type, v]) => sizeOf(type) * v.length).map((n) => (n > 4 ? n : 0));
+  let at = 8 + 2 + 12 * plain.length + 4 + extra.reduce((a, b) => a + b, 0);
+  const offsets = lengths.map((n) => (at += n) - n);
+  const bytes = new Uint8Array(at);
+  const view = new DataView(bytes.buffer);
+  bytes.set(big ? [0x4d, 0x4d, 0, 42] : [0x49, 0x49, 42, 0]);
+  view.setUint32(4, 8, !big);
+  view.setUint16(8, plain.length, !big);
+  let beyond = 8 + 2 + 12 * plain.length + 4;
+  entries(offsets).forEach(([tag, type, values], i) => {
+    const entry = 10 + 12 * i;
+    view.setUint16(entry, tag, !big);
+    view.setUint16(entry + 2, type, !big);
+    view.setUint32(entry + 4, values.length, !big);
+    let place = entry + 8;
+    if (extra[i]) {
+      view.setUint32(place, beyond, !big);
+      place = beyond;
+      beyond += extra[i];
+    }
+    values.forEach((v, k) =>
+      type === 3 ? view.setUint16(place + 2 * k, v, !big) : view.setUint32(place + 4 * k, v, !big)
+    );
+  });
+  strips.forEach((s, i) => bytes.set(s, offsets[i]));
+  return bytes;
+}

@@ -1,0 +1,120 @@
+/** One case of `tools/hostile.ts`: damages its members one at a time and judges each conversion. */
+import "../src/platform/node.ts";
+import { basename, join } from "node:path";
+import { planFile } from "../src/convert.ts";
+import { identify, OPEN_SCORE } from "../src/identify.ts";
+import { FileSource } from "../src/source/file.ts";
+import { hostileVariants } from "../tests/support/hostile.ts";
+import { judge, type Verdict } from "../tests/support/hostile-judge.ts";
+
+/** What a process is asked to do. */
+export interface WorkerJob {
+  folder: string;
+  /** Variants of each damaged member. */
+  variants: number;
+  seed: number;
+  /** Variants before this one are skipped: an earlier process ran them. */
+  first: number;
+}
+
+/** What a process says, one JSON object a line. */
+export type WorkerLine =
+  | { type: "start"; index: number; file: string; variant: string }
+  | { type: "verdict"; verdict: Verdict }
+  | { type: "done" };
+
+/** Members of a set that are damaged beside the file that is opened. */
+const MEMBERS = 6;
+
+function say(line: WorkerLine): void {
+  console.log(JSON.stringify(line));
+}
+
+function* filesBelow(folder: string, below = ""): Generator<string> {
+  for (const entry of Deno.readDirSync(join(folder, below))) {
+    const path = below ? `${below}/${entry.name}` : entry.name;
+    if (entry.isDirectory) yield* filesBelow(folder, path);
+    else if (path !== "expected.json") yield path;
+  }
+}
+
+/** Paths of the members a reader would open, each with the members it drew on; and what they become. */
+async function openable(folder: string, files: string[]) {
+  const found: { main: string; members: string[]; expansion: number }[] = [];
+  const claimed = new Set<string>();
+  for (const main of files) {
+    const source = FileSource.open(join(folder, main));
+    try {
+      const [best] = await identify(source);
+      if (!best || best.score < OPEN_SCORE || claimed.has(main)) continue;
+      const entry = { main, members: [main], expansion: 64 };
+      found.push(entry);
+      const { plan, dataset } = await planFile(source);
+      const members = dataset.sources.slice(1).map((s) => {
+        const member = files.find((f) => join(folder, f) === s.uri) ?? basename(s.uri);
+        return member;
+      }).filter((m) => files.includes(m));
+      members.forEach((m) => claimed.add(m));
+      entry.members.push(...new Set(members));
+      entry.members.splice(MEMBERS);
+      const bytes = dataset.sources.reduce((n, s) => n + (s.size ?? 0), 0);
+      entry.expansion += 4 * plan.outputBytes / Math.max(1, bytes);
+      for (const member of dataset.sources.slice(1)) await member.close();
+    } catch {
+      // A case that is refused whole is damaged further all the same.
+    } finally {
+      await source.close();
+    }
+  }
+  return found;
+}
+
+async function runCase(job: WorkerJob): Promise<void> {
+  const copy = await Deno.makeTempDir({ prefix: "sparc-fuse-hostile-" });
+  try {
+    const files = [...filesBelow(job.folder)].sort();
+    for (const file of files) {
+      await Deno.mkdir(join(copy, file, ".."), { recursive: true });
+      await Deno.copyFile(join(job.folder, file), join(copy, file));
+      // Corpus files may be read-only.
+      await Deno.chmod(join(copy, file), 0o644);
+    }
+    let index = 0;
+    for (const { main, members, expansion } of await openable(copy, files)) {
+      for (const member of members) {
+        const place = join(copy, member);
+        const good = await Deno.readFile(place);
+        const variants = hostileVariants(basename(member), good, {
+          count: Math.max(4, Math.round(job.variants / (member === main ? 1 : 2))),
+          seed: job.seed,
+        });
+        for (const variant of variants) {
+          if (index++ < job.first || files.includes(variant.rename ?? "")) continue;
+          const file = `${basename(job.folder)}/${member}${member === main ? "" : ` of ${main}`}`;
+          say({ type: "start", index: index - 1, file, variant: variant.name });
+          const renamed = variant.rename === undefined ? place : join(place, "..", variant.rename);
+          await Deno.remove(place);
+          await Deno.writeFile(renamed, variant.bytes());
+          const inputBytes = files.reduce((n, f) => {
+            const path = f === member ? renamed : join(copy, f);
+            return n + Deno.statSync(path).size;
+          }, 0);
+          const opened = member === main ? renamed : join(copy, main);
+          const verdict = await judge(FileSource.open(opened), {
+            inputBytes,
+            expansion,
+            members: files.map((f) => basename(f)),
+          });
+          say({ type: "verdict", verdict });
+          await Deno.remove(renamed);
+          await Deno.writeFile(place, good);
+        }
+      }
+    }
+    say({ type: "done" });
+  } finally {
+    await Deno.remove(copy, { recursive: true });
+  }
+}
+
+if (import.meta.main) await runCase(JSON.parse(Deno.args[0]));
