@@ -36,7 +36,14 @@ export type {
 export { identify, openDataset } from "./src/identify.ts";
 export type { Candidate, Opened } from "./src/identify.ts";
 export { convertFile, planFile } from "./src/convert.ts";
-export type { ConvertOptions, Destination, PlannedFile } from "./src/convert.ts";
+export type {
+  ConvertOptions,
+  Destination,
+  Execution,
+  OwnDestination,
+  PlannedFile,
+  StoreDestination,
+} from "./src/convert.ts";
 export { runJob } from "./src/job.ts";
 export type { JobInput, JobOptions } from "./src/job.ts";
 export type { Selection } from "./src/model/select.ts";

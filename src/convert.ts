@@ -9,8 +9,9 @@ import { DEFAULT_TARGETS } from "./plan/chunking.ts";
 import type { DatasetContext } from "./plan/attributes.ts";
 import { buildPlan, type PlanOptions } from "./plan/build.ts";
 import { type Plan, taskCount } from "./plan/plan.ts";
-import { executePlan, type TaskExecutor } from "./pool/execute.ts";
+import { executePlan, type Outcome, type TaskExecutor } from "./pool/execute.ts";
 import type { WorkerPool } from "./pool/pool.ts";
+import type { TaskResult } from "./pool/task-result.ts";
 import { TaskRunner } from "./pool/task-runner.ts";
 import type { Target } from "./sinks/targets/target.ts";
 import { openSpec } from "./source/open.ts";
@@ -22,6 +23,10 @@ export interface ConvertOptions extends PlanOptions, OpenOptions {
   format?: string;
   /** Channels and times to keep. */
   selection?: Selection;
+  /** Shapes what is planned to the output; runs after selection. */
+  prepare?: (dataset: Dataset) => Dataset;
+  /** Told when a pipe is copied to a temporary file, because its format needs random access. */
+  onCopy?: (message: string) => void;
   /** What the dataset the file belongs to says of it; asked for once the file is open. */
   context?: () => Promise<DatasetContext>;
   /** Told of progress, warnings and the end. */
@@ -40,8 +45,33 @@ export interface PlannedFile {
   dataset: Dataset;
 }
 
+/** What runs a conversion, and hears of it. */
+export interface Execution {
+  /** Workers to run tasks on. */
+  pool?: WorkerPool;
+  /** Ends the conversion early. */
+  signal?: AbortSignal;
+  /** Told after each task. */
+  onTask(done: number, tasks: number, result: TaskResult): void;
+}
+
 /** Where a conversion goes. */
-export interface Destination {
+export type Destination = StoreDestination | OwnDestination;
+
+/** An output that is not a store, and writes itself. */
+export interface OwnDestination {
+  /** Its name in the report. */
+  output: string;
+  /** All files, where there are several. */
+  outputs?: string[];
+  /** Tasks it runs. */
+  tasks: number;
+  /** Converts; cleans up after itself when it fails. */
+  run(execution: Execution): Promise<Outcome>;
+}
+
+/** A store of chunks. */
+export interface StoreDestination {
   /** Where the keys go. */
   target: Target;
   /** Its name in the report. */
@@ -62,9 +92,10 @@ export async function planFile(
   options: ConvertOptions = {},
 ): Promise<PlannedFile> {
   const opened = await openDataset(source, options);
-  const dataset = options.selection
+  const selected = options.selection
     ? selectFrom(opened.dataset, options.selection)
     : opened.dataset;
+  const dataset = options.prepare?.(selected) ?? selected;
   if (opened.ties.length) {
     dataset.warnings.push(
       `as likely ${
@@ -136,6 +167,20 @@ export function chooseExecutor(
   return { concurrency: 1, run: (index) => runner.run(index), close: () => runner.close() };
 }
 
+async function writeStore(
+  planned: PlannedFile,
+  { target, journal }: StoreDestination,
+  { pool, signal, onTask }: Execution,
+): Promise<Outcome> {
+  const executor = chooseExecutor(planned, target, pool);
+  try {
+    // Going on with an earlier run means its plan.
+    return await executePlan(planned.plan, target, executor, { signal, journal, onTask });
+  } finally {
+    await executor.close();
+  }
+}
+
 /**
  * Converts an open source into `target` and reports. Never throws for what is wrong with the file: the
  * report says it, and the target is left without anything that opens.
@@ -173,38 +218,35 @@ export async function convertFile(
       score: opened.candidate.score,
       warnings: [...planned.plan.warnings],
     });
-    const { target, output, journal } = await makeTarget(planned);
-    // Going on with an earlier run means its plan.
-    const { plan } = planned;
+    const destination = await makeTarget(planned);
     options.onEvent?.({
       type: "file-start",
       file: label,
       format: opened.candidate.format.id,
       bytes: source.size ?? 0,
-      tasks: taskCount(plan),
+      tasks: "run" in destination ? destination.tasks : taskCount(planned.plan),
     });
-    const executor = chooseExecutor(planned, target, options.pool);
-    try {
-      const outcome = await executePlan(plan, target, executor, {
-        signal: options.signal,
-        journal,
-        onTask: (done, tasks, result) =>
-          options.onEvent?.({
-            type: "task",
-            file: label,
-            done,
-            tasks,
-            bytesRead: result.bytesRead,
-            bytesWritten: result.bytesWritten,
-          }),
-      });
-      report.bytesIn = outcome.bytesRead;
-      report.bytesOut = outcome.bytesWritten;
-      report.warnings.push(...outcome.warnings);
-    } finally {
-      await executor.close();
-    }
-    report.output = output;
+    const execution: Execution = {
+      pool: options.pool,
+      signal: options.signal,
+      onTask: (done, tasks, result) =>
+        options.onEvent?.({
+          type: "task",
+          file: label,
+          done,
+          tasks,
+          bytesRead: result.bytesRead,
+          bytesWritten: result.bytesWritten,
+        }),
+    };
+    const outcome = "run" in destination
+      ? await destination.run(execution)
+      : await writeStore(planned, destination, execution);
+    report.bytesIn = outcome.bytesRead;
+    report.bytesOut = outcome.bytesWritten;
+    report.warnings.push(...outcome.warnings);
+    report.output = destination.output;
+    if ("run" in destination && destination.outputs) report.outputs = destination.outputs;
     report.status = "ok";
   } catch (error) {
     const failure = toFuseError(error, "Corrupt", { source: source.name });
@@ -214,7 +256,10 @@ export async function convertFile(
       : "failed";
     report.error = { tag: failure.tag, message: failure.message };
   } finally {
-    for (const member of planned?.opened.dataset.sources.slice(1) ?? []) await member.close();
+    for (const member of planned?.opened.dataset.sources ?? []) {
+      // The source itself is the caller's; a copy made of it is not.
+      if (member !== source) await member.close();
+    }
   }
   report.seconds = (performance.now() - started) / 1000;
   for (const message of report.warnings) {

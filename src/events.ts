@@ -50,6 +50,8 @@ export interface FileReport {
   error: { tag: ErrorTag; message: string } | null;
   /** Where the output is; null when none was written. */
   output: string | null;
+  /** All files of the output, where there are several. */
+  outputs?: string[];
   /** Bytes read from the input. */
   bytesIn: number;
   /** Bytes written to the output. */

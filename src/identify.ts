@@ -5,6 +5,7 @@ import { FuseError, toFuseError } from "./errors.ts";
 import { checkDataset } from "./model/check.ts";
 import type { Dataset } from "./model/dataset.ts";
 import { nameSafely } from "./plan/names.ts";
+import { ensureRandomAccess } from "./source/open.ts";
 import type { ByteSource } from "./source/source.ts";
 
 /** A format that could read the file. */
@@ -20,17 +21,32 @@ export interface Candidate {
 /** Lowest score at which a file is opened without being told its format. */
 export const OPEN_SCORE = 41;
 
-function head(source: ByteSource, signal?: AbortSignal): Promise<Uint8Array> {
-  return source.readUpTo(0, PROBE_BYTES, { purpose: "header", signal });
+function head(
+  source: ByteSource,
+  signal?: AbortSignal,
+  length = PROBE_BYTES,
+): Promise<Uint8Array> {
+  return source.readUpTo(0, length, { purpose: "header", signal });
 }
+
+/** Bytes of a pipe looked at first: more may be long in coming. */
+const FIRST_BYTES = 512;
+/** Score that no further byte can change. */
+const CERTAIN_SCORE = 240;
 
 /** All formats that claim the file, best first; reads at most {@link PROBE_BYTES} of it. */
 export async function identify(source: ByteSource, signal?: AbortSignal): Promise<Candidate[]> {
-  const input = {
-    head: await head(source, signal),
-    name: source.name.toLowerCase(),
-    size: source.size,
-  };
+  if (source.access === "forward") {
+    const early = candidatesFor(source, await head(source, signal, FIRST_BYTES));
+    if (early.length && early[0].score >= CERTAIN_SCORE && early[0].format.needs === "forward") {
+      return early;
+    }
+  }
+  return candidatesFor(source, await head(source, signal));
+}
+
+function candidatesFor(source: ByteSource, head: Uint8Array): Candidate[] {
+  const input = { head, name: source.name.toLowerCase(), size: source.size };
   const candidates: Candidate[] = [];
   for (const format of FORMATS) {
     const { score, why } = format.probe(input);
@@ -50,13 +66,14 @@ export interface Opened {
 }
 
 /**
- * Opens a file: identifies it, unless `format` names its format id, and reads its headers.
+ * Opens a file: identifies it, unless `format` names its format id, and reads its headers. A pipe whose
+ * format needs random access is copied to a temporary file first, and `onCopy` told of it.
  * @throws FuseError `UnknownFormat` when no reader recognises it, `Usage` for an unknown format id,
  * and whatever the reader finds wrong.
  */
 export async function openDataset(
   source: ByteSource,
-  options: OpenOptions & { format?: string } = {},
+  options: OpenOptions & { format?: string; onCopy?: (message: string) => void } = {},
 ): Promise<Opened> {
   let candidates: Candidate[];
   if (options.format) {
@@ -76,8 +93,12 @@ export async function openDataset(
   }
   const [best] = candidates;
   const place = { source: source.name, format: best.format.id };
+  let copy: ByteSource | undefined;
   try {
     const reader = await best.format.load();
+    if (source.access === "forward" && best.format.needs === "random") {
+      source = copy = await ensureRandomAccess(source, options);
+    }
     const dataset = await reader.open(source, options);
     checkDataset(dataset, options.limits);
     nameSafely(dataset);
@@ -87,6 +108,7 @@ export async function openDataset(
       ties: candidates.slice(1).filter((c) => c.score === best.score),
     };
   } catch (error) {
+    await copy?.close();
     throw toFuseError(error, "Corrupt", place);
   }
 }

@@ -1,7 +1,7 @@
 /** Opens the place an output goes to: a folder or a zip, fresh or as an interrupted run left it. */
 import { existsSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { type Destination, INLINE_BYTES, type PlannedFile } from "../convert.ts";
+import { INLINE_BYTES, type PlannedFile, type StoreDestination } from "../convert.ts";
 import { FuseError, toFuseError } from "../errors.ts";
 import { samePlan } from "../plan/plan-json.ts";
 import { DirectoryTarget } from "../sinks/targets/directory.ts";
@@ -28,7 +28,7 @@ export function openDestination(
   path: string,
   planned: PlannedFile,
   options: DestinationOptions,
-): Destination | null {
+): StoreDestination | null {
   if (existsSync(path) && !options.overwrite) return null;
   try {
     mkdirSync(dirname(path), { recursive: true });

@@ -2,6 +2,7 @@
 import { FuseError } from "../errors.ts";
 import type { JobInput } from "../job.ts";
 import { openSource, type SourceOptions } from "../source/open.ts";
+import type { ByteSource } from "../source/source.ts";
 import { s3OptionsFromEnvironment } from "../source/s3-access.ts";
 import { globMatcher } from "./glob.ts";
 import type { FlagValues } from "./flags.ts";
@@ -78,7 +79,9 @@ function localInputs(args: string[], flags: FlagValues, signal?: AbortSignal): I
         path: arg === "-" ? "stdin" : baseName(arg),
         uri: stat ? Deno.realPathSync(arg) : arg,
         size: stat?.size,
-        open: () => openSource(arg, options),
+        open: arg === "-"
+          ? openOnce(() => openSource(arg, options))
+          : () => openSource(arg, options),
       });
     }
   }
@@ -87,6 +90,12 @@ function localInputs(args: string[], flags: FlagValues, signal?: AbortSignal): I
     collection,
     title: args.length === 1 ? args[0] : `${args.length} inputs`,
   };
+}
+
+/** What comes through a pipe comes once: whoever opens it gets the same source. */
+function openOnce(open: () => Promise<ByteSource>): () => Promise<ByteSource> {
+  let opened: Promise<ByteSource> | undefined;
+  return () => opened ??= open();
 }
 
 function statOf(path: string): Deno.FileInfo | undefined {

@@ -16,6 +16,8 @@ export interface PlanOptions {
   compressor?: Compressor;
   /** Keep the converter's raw integers with `gain` and `offset` per channel. */
   keepRaw?: boolean;
+  /** Multiply calibrated integers out: for outputs that have no place for a scale. */
+  physical?: boolean;
   /** Bytes of a chunk where every chunk is an object of its own (zarr v2). */
   flatChunkBytes?: number;
 }

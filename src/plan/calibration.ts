@@ -17,14 +17,24 @@ export interface Storage {
 /** Largest `|raw + offset / gain|` whose float32 rounding stays below half a step of the converter. */
 const FLOAT32_STEPS = 2 ** 22;
 
-/** Decides dtype and packing of `recording`; `raw` keeps the converter's numbers as they are. */
-export function decideStorage(recording: Recording, raw = false): Storage {
+/** Integers that a float32 holds exactly, and their products with powers of two. */
+const FLOAT32_INTEGERS = 2 ** 24;
+
+/**
+ * Decides dtype and packing of `recording`; `keepRaw` keeps the converter's numbers as they are,
+ * `physical` multiplies out also where a scale would do.
+ */
+export function decideStorage(
+  recording: Recording,
+  { keepRaw = false, physical = false }: { keepRaw?: boolean; physical?: boolean } = {},
+): Storage {
   const { channels, rawType } = recording;
   const mixed = new Set(recording.parts.map((p) => partType(recording, p.layout))).size > 1;
   const [first] = channels;
   const shared = channels.every((c) => c.gain === first.gain && c.offset === first.offset);
-  if (raw && !mixed) return { dtype: rawType, attributes: {}, calibrate: false };
-  if (!mixed && (shared || channels.length === 0)) {
+  const unity = channels.every((c) => c.gain === 1 && c.offset === 0);
+  if (keepRaw && !mixed) return { dtype: rawType, attributes: {}, calibrate: false };
+  if (!mixed && (shared || channels.length === 0) && (!physical || unity)) {
     const attributes: Attributes = {};
     if (first && (first.gain !== 1 || first.offset !== 0)) {
       attributes.scale_factor = first.gain;
@@ -35,7 +45,12 @@ export function decideStorage(recording: Recording, raw = false): Storage {
   }
   const bits = recording.significantBits ?? integerBits(rawType as never);
   const exact = !mixed && bits !== undefined &&
-    channels.every((c) => c.gain !== 0 && 2 ** bits + Math.abs(c.offset / c.gain) < FLOAT32_STEPS);
+    channels.every(({ gain, offset }) =>
+      gain !== 0 &&
+      (2 ** bits + Math.abs(offset / gain) < FLOAT32_STEPS ||
+        (2 ** bits <= FLOAT32_INTEGERS && offset === 0 &&
+          Number.isInteger(Math.log2(Math.abs(gain)))))
+    );
   return { dtype: exact ? "float32" : "float64", attributes: {}, calibrate: true };
 }
 

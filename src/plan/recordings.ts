@@ -17,7 +17,7 @@ export function planRecording(
   prefix: string,
 ): void {
   const { channels } = recording;
-  const storage = decideStorage(recording, builder.options.keepRaw);
+  const storage = decideStorage(recording, builder.options);
   const unit = channels.length && channels.every((c) => c.units === channels[0].units)
     ? channels[0].units
     : null;

@@ -23,6 +23,7 @@ export class FileSource implements ByteSource {
   readonly distance = "local";
   readonly spec: SourceSpec;
   readonly name: string;
+  readonly uri: string;
   #handle: number | undefined;
   readonly #onClose?: () => void;
   /** Time of the last change: tells a changed file from the one that was planned. */
@@ -33,8 +34,9 @@ export class FileSource implements ByteSource {
     handle: number,
     readonly size: number,
     changedMs: number,
-    options: { name?: string; onClose?: () => void },
+    options: { name?: string; uri?: string; onClose?: () => void },
   ) {
+    this.uri = options.uri ?? path;
     this.tag = new Date(changedMs).toISOString();
     this.#handle = handle;
     this.#onClose = options.onClose;
@@ -43,10 +45,13 @@ export class FileSource implements ByteSource {
   }
 
   /**
-   * Opens a file; `name` stands for the user where the path's own name does not.
+   * Opens a file; `name` and `uri` stand for the user where the path's own do not.
    * @throws FuseError `Usage` when there is no such readable regular file.
    */
-  static open(path: string, options: { name?: string; onClose?: () => void } = {}): FileSource {
+  static open(
+    path: string,
+    options: { name?: string; uri?: string; onClose?: () => void } = {},
+  ): FileSource {
     const full = resolve(path);
     let handle: number;
     try {
@@ -69,10 +74,6 @@ export class FileSource implements ByteSource {
     }
     const stat = fstatSync(handle);
     return new FileSource(full, handle, stat.size, stat.mtimeMs, options);
-  }
-
-  get uri(): string {
-    return this.path;
   }
 
   #fill(offset: number, target: Uint8Array): number {
@@ -202,7 +203,11 @@ export async function spoolToFile(
     }
     closeSync(handle);
     handle = undefined;
-    return FileSource.open(path, { name: source.name, onClose: () => removeSpool(folder) });
+    return FileSource.open(path, {
+      name: source.name,
+      uri: source.uri,
+      onClose: () => removeSpool(folder),
+    });
   } catch (error) {
     if (handle !== undefined) closeSync(handle);
     removeSpool(folder);
@@ -219,5 +224,5 @@ export function standardInput(): ReadableStream<Uint8Array> {
       if (n === null) controller.close();
       else controller.enqueue(buffer.slice(0, n));
     },
-  }, new ByteLengthQueuingStrategy({ highWaterMark: 1 }));
+  }, new ByteLengthQueuingStrategy({ highWaterMark: 0 }));
 }
