@@ -5,6 +5,9 @@ import { intanRhd, intanRhs } from "./ephys/intan.ts";
 import { spike2 } from "./ephys/spike2.ts";
 import { wav } from "./ephys/wav.ts";
 import type { FormatDescriptor } from "./format.ts";
+import { lsm } from "./imaging/lsm.ts";
+import { scanimage } from "./imaging/scanimage.ts";
+import { svs } from "./imaging/svs.ts";
 import { tiff } from "./imaging/tiff.ts";
 import { csv } from "./tables/csv.ts";
 
@@ -14,7 +17,10 @@ export const FORMATS: readonly FormatDescriptor[] = [
   blackrock,
   intanRhd,
   intanRhs,
+  lsm,
+  scanimage,
   spike2,
+  svs,
   tiff,
   wav,
   csv,

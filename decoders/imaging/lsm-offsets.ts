@@ -30,7 +30,7 @@ export function writingOrder(
   const { positions, t, z } = order;
   const whole = images.length === positions * t * z;
   const sequence: number[] = [];
-  if (!whole || positions === 1) for (let i = 0; i < images.length; i++) sequence.push(i);
+  if (!whole || positions === 1) { for (let i = 0; i < images.length; i++) sequence.push(i); }
   else {
     for (let ti = 0; ti < t; ti++) {
       for (let p = 0; p < positions; p++) {
@@ -72,8 +72,8 @@ export function mendCompressed(tiff: TiffFile, pages: TiffPage[]): void {
   const { size } = tiff.bytes.window;
   for (const { kind, firstChunk } of pages) {
     if (kind.compression === 1) continue;
-    // LZW of noise takes up to half as much again as the noise itself.
-    const most = 2 * storedBytes(kind, kind.chunkRows) + 1024;
+    // LZW of noise takes up to half as much again as the noise itself; channels may differ in depth.
+    const most = 4 * storedBytes(kind, kind.chunkRows) + 1024;
     for (let i = firstChunk; i < firstChunk + chunkCount(kind); i++) {
       const offset = tiff.offsets.at(i);
       if (offset === 0) continue;

@@ -22,5 +22,5 @@ export const lsm: FormatDescriptor = {
     if (headHasField(input, CZ_LSMINFO)) return { score: 230, why: "TIFF with CZ_LSMINFO" };
     return probeDialect(input, [], ".lsm", "Zeiss");
   },
-  load: () => import("./tiff-reader.ts").then((m) => ({ open: m.openTiff })),
+  load: () => import("./tiff-dialects.ts").then((m) => ({ open: m.openDialect })),
 };

@@ -29,5 +29,5 @@ export const scanimage: FormatDescriptor = {
     }
     return probeDialect(input, TEXTS, undefined, "ScanImage");
   },
-  load: () => import("./tiff-reader.ts").then((m) => ({ open: m.openTiff })),
+  load: () => import("./tiff-dialects.ts").then((m) => ({ open: m.openDialect })),
 };

@@ -21,5 +21,5 @@ export const svs: FormatDescriptor = {
   probe(input) {
     return isTiff(input) ? probeDialect(input, ["Aperio "], ".svs", "Aperio") : NOT_MINE;
   },
-  load: () => import("./tiff-reader.ts").then((m) => ({ open: m.openTiff })),
+  load: () => import("./tiff-dialects.ts").then((m) => ({ open: m.openDialect })),
 };

@@ -52,3 +52,10 @@ export async function findDialect(
   }
   return null;
 }
+
+/** Opens a file as the dialect its content tells, or as plain TIFF. */
+export async function openDialect(source: ByteSource, options: OpenOptions): Promise<Dataset> {
+  const open = await findDialect(source, options.signal) ??
+    (await import("./tiff-reader.ts")).openTiff;
+  return await open(source, options);
+}

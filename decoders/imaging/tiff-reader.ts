@@ -10,13 +10,16 @@ import {
   sampleChannels,
   tagAttributes,
 } from "./tiff-attributes.ts";
+import { findDialect } from "./tiff-dialects.ts";
 import { readTiff, type TiffFile } from "./tiff-file.ts";
 import { readIfd } from "./tiff-ifd.ts";
 import type { TiffPage } from "./tiff-page.ts";
 import { groupPages, seriesOfGroup } from "./tiff-series.ts";
 
-/** Reads a plain, ImageJ or tifffile-written TIFF. */
+/** Reads a plain, ImageJ or tifffile-written TIFF, or the dialect of a maker. */
 export async function openTiff(source: ByteSource, options: OpenOptions): Promise<Dataset> {
+  const dialect = await findDialect(source, options.signal);
+  if (dialect) return await dialect(source, options);
   const tiff = await readTiff(source, {
     signal: options.signal,
     chunkBytes: options.limits?.chunkBytes,
