@@ -6,6 +6,7 @@ import { spike2 } from "./ephys/spike2.ts";
 import { wav } from "./ephys/wav.ts";
 import type { FormatDescriptor } from "./format.ts";
 import { lsm } from "./imaging/lsm.ts";
+import { omeTiff } from "./imaging/ome-tiff.ts";
 import { scanimage } from "./imaging/scanimage.ts";
 import { svs } from "./imaging/svs.ts";
 import { tiff } from "./imaging/tiff.ts";
@@ -18,6 +19,7 @@ export const FORMATS: readonly FormatDescriptor[] = [
   intanRhd,
   intanRhs,
   lsm,
+  omeTiff,
   scanimage,
   spike2,
   svs,

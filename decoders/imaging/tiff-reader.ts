@@ -1,7 +1,10 @@
 /** Opens a TIFF file: finds which dialect describes its pages and maps them to images. */
 import type { OpenOptions } from "../format.ts";
+import { FuseError } from "../../src/errors.ts";
 import { type Dataset, emptyDataset, type ImageSeries } from "../../src/model/dataset.ts";
 import type { ByteSource } from "../../src/source/source.ts";
+import { openOme, readCompanion } from "./ome-tiff-reader.ts";
+import { isOmeXml } from "./ome-xml.ts";
 import {
   dateTime,
   keepPalette,
@@ -11,13 +14,34 @@ import {
   tagAttributes,
 } from "./tiff-attributes.ts";
 import { findDialect } from "./tiff-dialects.ts";
+import { followingPlanes, outerSizes, reorder } from "./tiff-dimensions.ts";
 import { readTiff, type TiffFile } from "./tiff-file.ts";
-import { readIfd } from "./tiff-ifd.ts";
+import { type Ifd, readIfd, readText } from "./tiff-ifd.ts";
+import {
+  announcedPlanes,
+  imageJAttributes,
+  imageJChannels,
+  imageJDimensions,
+  type ImageJKeys,
+  imageJScales,
+  parseImageJ,
+  readImageJMetadata,
+} from "./tiff-imagej.ts";
+import { type Plane, sameShape } from "./tiff-layout.ts";
 import type { TiffPage } from "./tiff-page.ts";
-import { groupPages, seriesOfGroup } from "./tiff-series.ts";
+import { buildLevels, groupPages, planesOf, seriesOfGroup } from "./tiff-series.ts";
+import { findShaped, type ShapedStack } from "./tiff-shaped.ts";
 
-/** Reads a plain, ImageJ or tifffile-written TIFF, or the dialect of a maker. */
+/** Bytes of a description worth reading. */
+const MOST_DESCRIPTION = 1 << 26;
+
+/**
+ * Reads plain, ImageJ, tifffile-written and OME-TIFF files, companion files of OME-TIFF sets, and the
+ * dialects of makers.
+ */
 export async function openTiff(source: ByteSource, options: OpenOptions): Promise<Dataset> {
+  const companion = await readCompanion(source, options);
+  if (companion !== undefined) return await openCompanion(source, companion, options);
   const dialect = await findDialect(source, options.signal);
   if (dialect) return await dialect(source, options);
   const tiff = await readTiff(source, {
@@ -25,36 +49,165 @@ export async function openTiff(source: ByteSource, options: OpenOptions): Promis
     chunkBytes: options.limits?.chunkBytes,
   });
   const dataset = emptyDataset("tiff", [source]);
-  const groups = groupPages(tiff.pages);
-  for (const group of groups) {
-    const series = seriesOfGroup(tiff, group);
-    dataset.images.push(series);
-    await describe(dataset, tiff, series, group.pages[0]);
+  const [page] = tiff.pages;
+  const description = page.description && page.offset === tiff.first.offset
+    ? await readText(tiff.bytes, page.description, MOST_DESCRIPTION)
+    : undefined;
+  if (isOmeXml(description)) {
+    for (const { series, first } of await openOme(dataset, tiff, description, options)) {
+      await add(dataset, first.tiff, series, first.page, ["ImageDescription"]);
+    }
+    if (dataset.images.length > 0) dataset.format = "ome_tiff";
   }
-  await finish(dataset, tiff);
+  if (dataset.images.length === 0) {
+    const keys = parseImageJ(description);
+    if (keys) await openImageJ(dataset, tiff, keys);
+    else await openPages(dataset, tiff, tiff.pages);
+  }
+  dataset.warnings.push(...tiff.warnings);
+  dataset.leftOut.push(...tiff.leftOut);
+  dataset.metadata.startTime ??= await dateTime(tiff.first);
   return dataset;
 }
 
-/** Adds what the first page of an image says of it. */
-async function describe(
+async function openCompanion(
+  source: ByteSource,
+  xml: string,
+  options: OpenOptions,
+): Promise<Dataset> {
+  const dataset = emptyDataset("ome_tiff", [source]);
+  if (!isOmeXml(xml)) {
+    throw new FuseError("Corrupt", "this is neither TIFF nor OME-XML", {
+      source: source.name,
+      format: "tiff",
+      offset: 0,
+    });
+  }
+  for (const { series, first } of await openOme(dataset, undefined, xml, options)) {
+    await add(dataset, first.tiff, series, first.page, ["ImageDescription"]);
+  }
+  if (dataset.images.length === 0) {
+    const [left] = dataset.leftOut;
+    throw new FuseError("Unsupported", "no image of the OME-XML can be read", {
+      source: source.name,
+      format: "ome_tiff",
+      found: left ? `${left.what}: ${left.why}` : "no Image element",
+      remedy: "Put the TIFF files of the set beside it",
+    });
+  }
+  return dataset;
+}
+
+/** Adds an image with what its first page says of it. */
+async function add(
   dataset: Dataset,
   tiff: TiffFile,
   series: ImageSeries,
   page: TiffPage,
+  without: string[] = [],
 ): Promise<void> {
-  const ifd = page.offset === tiff.first.offset
-    ? tiff.first
-    : await readIfd(tiff.bytes, page.offset);
-  series.attributes = { ...series.attributes, tiff: await tagAttributes(ifd) };
+  const ifd = await ifdOf(tiff, page);
+  const tags = await tagAttributes(ifd);
+  for (const name of without) delete tags[name];
+  series.attributes = { ...series.attributes, tiff: tags };
   series.channels ??= sampleChannels(page.kind);
-  series.pixelSizeMicrometres ??= await pixelSize(ifd);
   const palette = await paletteOf(ifd, page.kind);
   const array = palette && keepPalette(palette, series);
   if (array && !dataset.arrays.some((a) => a.path === array.path)) dataset.arrays.push(array);
+  dataset.images.push(series);
 }
 
-async function finish(dataset: Dataset, tiff: TiffFile): Promise<void> {
-  dataset.warnings.push(...tiff.warnings);
-  dataset.leftOut.push(...tiff.leftOut);
-  dataset.metadata.startTime ??= await dateTime(tiff.first);
+async function ifdOf(tiff: TiffFile, page: TiffPage): Promise<Ifd> {
+  return page.offset === tiff.first.offset ? tiff.first : await readIfd(tiff.bytes, page.offset);
+}
+
+/** ImageJ's hyperstack, then whatever else the file holds. */
+async function openImageJ(dataset: Dataset, tiff: TiffFile, keys: ImageJKeys): Promise<void> {
+  const { planes, rest } = imageJPlanes(dataset, tiff, keys);
+  const { page } = planes.find((p) => p !== null)!;
+  const warn = (text: string) => dataset.warnings.push(text);
+  const dimensions = imageJDimensions(keys, planes.length, page.kind.samples, warn);
+  const outer = outerSizes(dimensions);
+  const { axes, levels } = buildLevels(reorder(planes, dimensions), outer);
+  const metadata = await readImageJMetadata(tiff.first);
+  const series: ImageSeries = {
+    name: "",
+    axes,
+    dtype: page.kind.dtype,
+    levels,
+    ...await imageJScales(keys, tiff.first),
+    channels: page.kind.samples > 1 ? undefined : imageJChannels(keys, metadata, outer.c),
+    attributes: { imagej: imageJAttributes(keys, metadata) },
+  };
+  if (outer.t === 1) delete series.timeStepSeconds;
+  if (series.pixelSizeMicrometres && outer.z === 1) delete series.pixelSizeMicrometres.z;
+  for (const what of metadata?.others ?? []) {
+    dataset.leftOut.push({
+      what: `ImageJ ${what}`,
+      why: "shapes drawn on an image are not part of its pixels",
+    });
+  }
+  await add(dataset, tiff, series, page, ["ImageDescription"]);
+  if (rest.length > 0) await openPages(dataset, tiff, rest);
+}
+
+function imageJPlanes(
+  dataset: Dataset,
+  tiff: TiffFile,
+  keys: ImageJKeys,
+): { planes: (Plane | null)[]; rest: TiffPage[] } {
+  const { pages } = tiff;
+  const announced = announcedPlanes(keys) ?? pages.length;
+  if (pages.length === 1 && announced > 1) {
+    const following = followingPlanes(tiff, pages[0], announced);
+    if (following) return { planes: following, rest: [] };
+  }
+  let like = 1;
+  while (like < pages.length && sameShape(pages[like].kind, pages[0].kind)) like++;
+  const used = Math.min(like, announced);
+  const planes: (Plane | null)[] = planesOf(tiff, pages.slice(0, used));
+  if (used < announced) {
+    dataset.warnings.push(
+      `ImageJ's description announces ${announced} images, the file holds ${used}: ` +
+        "the others are filled with 0",
+    );
+    while (planes.length < Math.min(announced, 1 << 20)) planes.push(null);
+  }
+  return { planes, rest: pages.slice(used) };
+}
+
+/** Pages without a dialect that covers the whole file: arrays of tifffile, then stacks of equal pages. */
+async function openPages(dataset: Dataset, tiff: TiffFile, pages: TiffPage[]): Promise<void> {
+  const plain: TiffPage[] = [];
+  for (let i = 0; i < pages.length;) {
+    const stack = await shapedAt(tiff, pages, i);
+    if (!stack) {
+      plain.push(pages[i++]);
+      continue;
+    }
+    const { planes, dimensions, metadata, pageCount } = stack;
+    const { axes, levels } = buildLevels(reorder(planes, dimensions), outerSizes(dimensions));
+    const series: ImageSeries = { name: "", axes, dtype: pages[i].kind.dtype, levels };
+    if (Object.keys(metadata).length > 1) series.attributes = { tifffile: metadata };
+    series.pixelSizeMicrometres = await pixelSize(await ifdOf(tiff, pages[i]));
+    await add(dataset, tiff, series, pages[i]);
+    i += pageCount;
+  }
+  for (const group of groupPages(plain)) {
+    const series = seriesOfGroup(tiff, group);
+    series.pixelSizeMicrometres = await pixelSize(await ifdOf(tiff, group.pages[0]));
+    await add(dataset, tiff, series, group.pages[0]);
+  }
+}
+
+async function shapedAt(
+  tiff: TiffFile,
+  pages: TiffPage[],
+  from: number,
+): Promise<ShapedStack | undefined> {
+  const { description } = pages[from];
+  // A shape is short; frames of recordings have long descriptions that need not be fetched.
+  if (!description || description.type !== 2 || description.count > 65_536) return undefined;
+  if (from > 0 && description.count > 4096) return undefined;
+  return findShaped(tiff, pages, from, await readText(tiff.bytes, description, 65_536));
 }
