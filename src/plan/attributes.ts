@@ -57,7 +57,7 @@ export function rootAttributes(dataset: Dataset, provenance: Provenance): Attrib
     version: "unknown",
     upload_date: "unknown",
     conversion_date: provenance.convertedAt,
-    auto_mapped: false,
+    auto_mapped: m.header?.auto_mapped === true,
     doi: "unknown",
     original_file_name: source.name,
     sparc_subject_id: "unknown",

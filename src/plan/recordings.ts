@@ -187,16 +187,16 @@ function signalPart(part: ChannelPart, channels: Channel[], calibrate: boolean):
 function planTime(builder: PlanBuilder, recording: Recording, prefix: string): void {
   const attributes: Attributes = { units: "s", long_name: "time since the start of the recording" };
   const path = `${prefix}time`;
+  if (recording.timeGenerated) {
+    attributes.long_name = "sample index: the file gives no time";
+    attributes.units = "1";
+  }
   if (recording.time) {
     const length = recording.time.kind === "values"
       ? recording.time.values.length
       : recording.sampleCount;
     builder.rows(path, "float64", ["time"], [length], recording.time, attributes);
     return;
-  }
-  if (recording.timeGenerated) {
-    attributes.long_name = "sample index: the file gives no time";
-    attributes.units = "1";
   }
   const index = builder.rows(path, "float64", ["time"], [recording.sampleCount], {
     kind: "clock",

@@ -73,10 +73,10 @@ export async function executePlan(
   }
 }
 
-/** Event tables the reader could only announce, and in which the pass found nothing, are left out. */
+/** Tables the reader could only announce, and in which the pass found nothing, are left out. */
 function dropEmptyTables(plan: Plan, shapes: number[][]): void {
   const empty = plan.groups.filter(({ path }) => {
-    if (!path.startsWith("events/")) return false;
+    if (!/^(events|source)\//.test(path)) return false;
     const own = plan.arrays.flatMap((a, i) => (a.path.startsWith(`${path}/`) ? [i] : []));
     return own.length > 0 &&
       own.every((i) => plan.arrays[i].origin.kind === "stream" && shapes[i][0] === 0);
