@@ -92,6 +92,24 @@ export async function planFile(
   options: ConvertOptions = {},
 ): Promise<PlannedFile> {
   const opened = await openDataset(source, options);
+  try {
+    return await planOpened(opened, source, options);
+  } catch (error) {
+    await closeMembers(opened, source);
+    throw error;
+  }
+}
+
+/** Closes what was opened beside `source`: the members of its set, and a copy made of it. */
+async function closeMembers({ dataset }: Opened, source: ByteSource): Promise<void> {
+  for (const member of dataset.sources) if (member !== source) await member.close();
+}
+
+async function planOpened(
+  opened: Opened,
+  source: ByteSource,
+  options: ConvertOptions,
+): Promise<PlannedFile> {
   const selected = options.selection
     ? selectFrom(opened.dataset, options.selection)
     : opened.dataset;
@@ -256,10 +274,7 @@ export async function convertFile(
       : "failed";
     report.error = { tag: failure.tag, message: failure.message };
   } finally {
-    for (const member of planned?.opened.dataset.sources ?? []) {
-      // The source itself is the caller's; a copy made of it is not.
-      if (member !== source) await member.close();
-    }
+    if (planned) await closeMembers(planned.opened, source);
   }
   report.seconds = (performance.now() - started) / 1000;
   for (const message of report.warnings) {

@@ -6,6 +6,7 @@ import { checkDataset } from "./model/check.ts";
 import type { Dataset } from "./model/dataset.ts";
 import { nameSafely } from "./plan/names.ts";
 import { ensureRandomAccess } from "./source/open.ts";
+import { FilesetSource, unwrapped } from "./source/fileset.ts";
 import type { ByteSource } from "./source/source.ts";
 
 /** A format that could read the file. */
@@ -94,12 +95,15 @@ export async function openDataset(
   const [best] = candidates;
   const place = { source: source.name, format: best.format.id };
   let copy: ByteSource | undefined;
+  let fileset: FilesetSource | undefined;
   try {
     const reader = await best.format.load();
     if (source.access === "forward" && best.format.needs === "random") {
       source = copy = await ensureRandomAccess(source, options);
     }
-    const dataset = await reader.open(source, options);
+    fileset = new FilesetSource(source);
+    const dataset = await reader.open(fileset, options);
+    dataset.sources = dataset.sources.map(unwrapped);
     checkDataset(dataset, options.limits);
     nameSafely(dataset);
     return {
@@ -108,6 +112,7 @@ export async function openDataset(
       ties: candidates.slice(1).filter((c) => c.score === best.score),
     };
   } catch (error) {
+    await fileset?.closeSiblings();
     await copy?.close();
     throw toFuseError(error, "Corrupt", place);
   }

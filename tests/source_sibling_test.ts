@@ -4,6 +4,10 @@ import type { FuseError } from "../src/errors.ts";
 import { BlobSource } from "../src/source/blob.ts";
 import { FileSource } from "../src/source/file.ts";
 import { MemorySource } from "../src/source/memory.ts";
+import { WrappedSource } from "../src/source/wrapped.ts";
+import type { ByteSource } from "../src/source/source.ts";
+import { planFile } from "../src/convert.ts";
+import { goodFiles } from "./support/hostile-files.ts";
 import { joinKey, resolveSibling, siblingPath } from "../src/source/urls.ts";
 
 const OUTSIDE = [
@@ -75,4 +79,39 @@ Deno.test("sources in memory know only the names they were given", async () => {
     assert.equal(await memory.sibling(path), null);
     assert.equal(await blob.sibling(path), null);
   }
+});
+
+/** Counts the siblings that are open. */
+class Counted extends WrappedSource {
+  constructor(inner: ByteSource, readonly open: Set<ByteSource>) {
+    super(inner);
+  }
+  protected override rewrap(sibling: ByteSource): ByteSource {
+    const counted = new Counted(sibling, this.open);
+    this.open.add(counted);
+    return counted;
+  }
+  override async close(): Promise<void> {
+    this.open.delete(this);
+    await super.close();
+  }
+}
+
+Deno.test("a set that is refused leaves none of its files open", async () => {
+  const set = (await goodFiles()).find((f) => f.main === "info.rhd")!;
+  const open = new Set<ByteSource>();
+  const source = (change: (files: Record<string, Uint8Array>) => void) => {
+    const files = { ...set.files };
+    change(files);
+    return new Counted(new MemorySource(set.main, files[set.main], files), open);
+  };
+  await assert.rejects(planFile(source((files) => {
+    files["amplifier.dat"] = new Uint8Array(2 * files["amplifier.dat"].length);
+  })));
+  assert.equal(open.size, 0);
+  await assert.rejects(planFile(source(() => {}), { selection: { channels: ["none such"] } }));
+  assert.equal(open.size, 0);
+  const { dataset } = await planFile(source(() => {}));
+  assert(open.size > 0);
+  assert.equal(dataset.sources.filter((s) => open.has(s)).length, open.size);
 });

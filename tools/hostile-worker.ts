@@ -38,6 +38,23 @@ function* filesBelow(folder: string, below = ""): Generator<string> {
   }
 }
 
+/** Files below `folder` this process has open; 0 where the system does not tell. */
+function openHandles(folder: string): number {
+  let count = 0;
+  try {
+    for (const { name } of Deno.readDirSync("/proc/self/fd")) {
+      try {
+        if (Deno.readLinkSync(`/proc/self/fd/${name}`).startsWith(folder)) count++;
+      } catch {
+        // The listing's own handle is gone by now.
+      }
+    }
+  } catch {
+    // Not Linux.
+  }
+  return count;
+}
+
 /** Paths of the members a reader would open, each with the members it drew on; and what they become. */
 async function openable(folder: string, files: string[]) {
   const found: { main: string; members: string[]; expansion: number }[] = [];
@@ -100,11 +117,14 @@ async function runCase(job: WorkerJob): Promise<void> {
             return n + Deno.statSync(path).size;
           }, 0);
           const opened = member === main ? renamed : join(copy, main);
+          const handles = openHandles(copy);
           const verdict = await judge(FileSource.open(opened), {
             inputBytes,
             expansion,
             members: files.map((f) => basename(f)),
           });
+          const left = openHandles(copy) - handles;
+          if (left > 0) verdict.complaint ??= `${left} file handles left open`;
           say({ type: "verdict", verdict });
           await Deno.remove(renamed);
           await Deno.writeFile(place, good);

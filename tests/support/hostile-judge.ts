@@ -70,7 +70,7 @@ export async function judge(source: ByteSource, bounds: Bounds): Promise<Verdict
     const text = error instanceof Error ? error.message : String(error);
     return ended(tag, errorFault(error, names, source) ?? leftFault(target), text);
   } finally {
-    for (const member of planned?.opened.dataset.sources.slice(1) ?? []) await member.close();
+    for (const member of planned?.opened.dataset.sources ?? []) await member.close();
     await source.close();
   }
 }
