@@ -21,6 +21,8 @@ import type { ByteSource } from "./source/source.ts";
 export interface ConvertOptions extends PlanOptions, OpenOptions {
   /** Format id, when it should not be found out. */
   format?: string;
+  /** The kind of output, where it is no store. */
+  to?: string;
   /** Channels and times to keep. */
   selection?: Selection;
   /** Shapes what is planned to the output; runs after selection. */
@@ -142,13 +144,16 @@ async function planOpened(
 
 /** The choices of a conversion as they are recorded in its output. */
 function conversionAttributes(options: ConvertOptions): Attributes {
-  const { zarrFormat = 3, targets = DEFAULT_TARGETS, compressor, keepRaw, selection, format } =
-    options;
+  const { zarrFormat = 3, targets = DEFAULT_TARGETS, compressor, selection, format } = options;
+  // Text multiplies raw integers by itself, so what it is given is not what it writes.
+  const keepRaw = options.keepRaw && !options.physical;
   return {
-    zarr_format: zarrFormat,
-    chunk_bytes: targets.chunkBytes,
-    shard_bytes: targets.shardBytes,
-    compressor: { ...(compressor ?? { id: "blosc-lz4" }) },
+    ...(options.to ? { to: options.to } : {
+      zarr_format: zarrFormat,
+      chunk_bytes: targets.chunkBytes,
+      shard_bytes: targets.shardBytes,
+      compressor: { ...(compressor ?? { id: "blosc-lz4" }) },
+    }),
     ...(keepRaw ? { keep: "raw" } : {}),
     ...(format ? { format } : {}),
     ...(selection?.channels ? { channels: selection.channels } : {}),

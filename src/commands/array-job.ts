@@ -14,6 +14,7 @@ import { Journal } from "../sinks/targets/journal.ts";
 import { ZipTarget } from "../sinks/targets/zip.ts";
 import { conversionOptions, outputPath, workers } from "./convert.ts";
 import { openDestination } from "./destination.ts";
+import { sinkOf } from "./sinks.ts";
 import type { FlagValues } from "./flags.ts";
 import { resolveInputs } from "./inputs.ts";
 import { humanBytes } from "./table.ts";
@@ -28,6 +29,12 @@ interface PlanFile {
 
 /** Runs `plan`. */
 export async function planCommand(args: string[], flags: FlagValues): Promise<number> {
+  if (sinkOf(flags)) {
+    throw new FuseError("Usage", "array jobs write stores", {
+      found: `--to ${flags.to}`,
+      expected: "--to zarr or zarr.zip",
+    });
+  }
   const { files } = await resolveInputs(args, flags);
   if (files.length !== 1) {
     throw new FuseError("Usage", "plan takes one file", { found: `${files.length} files` });

@@ -9,12 +9,14 @@ import type { Selection } from "../model/select.ts";
 import { DEFAULT_TARGETS } from "../plan/chunking.ts";
 import type { Compressor } from "../plan/plan.ts";
 import { WorkerPool } from "../pool/pool.ts";
+import { outputClosed } from "../sinks/targets/stdout.ts";
 import { openDestination } from "./destination.ts";
 import { type FlagValues, parseSeconds, parseSize } from "./flags.ts";
 import { type Inputs, resolveInputs } from "./inputs.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { planText } from "./plan-text.ts";
 import { progressListener } from "./progress.ts";
+import { checkStdout, openSink, sinkOf, sinkPlanning } from "./sinks.ts";
 
 /** Workers with the runtime around them, bytes; measured (docs/performance.md). */
 const WORKER_BYTES = 60 << 20;
@@ -47,6 +49,7 @@ export function conversionOptions(flags: FlagValues): Options {
     }
     return size;
   };
+  const sink = sinkOf(flags);
   return {
     zarrFormat: flags.zarrFormat === "2" ? 2 : 3,
     compressor: parseCompressor(String(flags.compressor ?? "blosc-lz4")),
@@ -57,6 +60,10 @@ export function conversionOptions(flags: FlagValues): Options {
     keepRaw: flags.keep === "raw",
     format: flags.format as string | undefined,
     selection: selection(flags),
+    onCopy: (message) => {
+      if (!flags.quiet) console.error(message);
+    },
+    ...(sink ? sinkPlanning(sink, flags) : {}),
   };
 }
 
@@ -109,9 +116,14 @@ export function outputPath(
 
 async function convertAll(inputs: Inputs, options: Options, flags: FlagValues): Promise<number> {
   const root = String(flags.outputDir ?? "./output");
-  if (/^[a-z0-9]+:\/\//i.test(root) || root === "-") {
-    throw new FuseError("Usage", "outputs go to a folder of this machine", { found: root });
+  if (/^[a-z0-9]+:\/\//i.test(root)) {
+    throw new FuseError("Usage", "outputs go to a folder of this machine, or to -", {
+      found: root,
+    });
   }
+  const sink = sinkOf(flags);
+  const stdout = root === "-";
+  if (stdout) checkStdout(sink, inputs.files.length);
   const progress = progressListener(flags, inputs);
   const jobs = workers(flags);
   const remote = inputs.files.some((f) => /^[a-z][a-z0-9+.-]*:\/\//i.test(f.uri));
@@ -125,6 +137,10 @@ async function convertAll(inputs: Inputs, options: Options, flags: FlagValues): 
       onEvent: progress.listen,
       // deno-lint-ignore require-await
       makeTarget: async (input, planned) => {
+        if (sink) {
+          const base = stdout ? null : join(root, ...input.path.split("/"));
+          return openSink(sink, flags, planned, { base, overwrite: flags.overwrite === true });
+        }
         const zip = flags.to === "zarr.zip";
         return openDestination(outputPath(root, input, planned, zip), planned, {
           zip,
@@ -133,11 +149,15 @@ async function convertAll(inputs: Inputs, options: Options, flags: FlagValues): 
         });
       },
     });
+  } catch (error) {
+    // Nobody reads on: what was wanted has been written.
+    if (outputClosed(error)) return 0;
+    throw error;
   } finally {
     pool.close();
     progress.close();
   }
-  if (inputs.collection) {
+  if (inputs.collection && !stdout) {
     mkdirSync(root, { recursive: true });
     Deno.writeTextFileSync(
       join(root, "report.json"),
@@ -182,7 +202,12 @@ async function dryRun(inputs: Inputs, options: Options, flags: FlagValues): Prom
       const source = await input.open();
       try {
         const planned = await planFile(source, { ...options, context: input.context });
-        const output = outputPath(root, input, planned, flags.to === "zarr.zip");
+        const sink = sinkOf(flags);
+        const output = sink === undefined
+          ? outputPath(root, input, planned, flags.to === "zarr.zip")
+          : root === "-"
+          ? root
+          : `${join(root, ...input.path.split("/"))}.${sink}`;
         const peak = WORKER_BYTES + jobs * (WORKER_BYTES + planned.plan.taskMemoryBytes);
         if (flags.json) {
           console.log(

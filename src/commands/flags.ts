@@ -1,5 +1,7 @@
 /** Every flag of every verb: the one table that help, parsing and completions come from. */
 
+import { SINKS } from "../sinks/names.ts";
+
 /** One flag. */
 export interface Flag {
   /** Long name without dashes. */
@@ -25,15 +27,20 @@ export const FLAGS = {
     short: "o",
     value: "DIR",
     default: "./output",
-    help: "folder the outputs go to",
+    help: "folder the outputs go to; - for standard output",
   },
   to: {
     name: "to",
     value: "SINK",
-    choices: ["zarr", "zarr.zip"],
+    choices: ["zarr", "zarr.zip", ...SINKS],
     default: "zarr",
     alias: "file-format",
-    help: "what to write: a zarr folder, or one zarr.zip file",
+    help: "what to write: a zarr folder, one zarr.zip file, or another kind of file",
+  },
+  array: {
+    name: "array",
+    value: "NAME",
+    help: "only this recording, event table or array, where an output holds one",
   },
   zarrFormat: {
     name: "zarr-format",

@@ -41,6 +41,7 @@ export const VERBS: Verb[] = [
     flags: [
       "outputDir",
       "to",
+      "array",
       "zarrFormat",
       "compressor",
       "chunkBytes",

@@ -22,7 +22,9 @@ export function progressListener(
   inputs: Inputs,
 ): { listen: ProgressListener; close(): void } {
   if (flags.json) {
-    return { listen: (event) => console.log(JSON.stringify(event)), close: () => {} };
+    // Standard output may be the output's.
+    const print = flags.outputDir === "-" ? console.error : console.log;
+    return { listen: (event) => print(JSON.stringify(event)), close: () => {} };
   }
   const quiet = flags.quiet === true;
   const bar = !quiet && Deno.stderr.isTerminal() ? new Bar() : undefined;

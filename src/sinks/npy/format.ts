@@ -32,6 +32,11 @@ export function npyType(dtype: DType, characters = 1): string {
   return DESCR[dtype] ?? `<U${Math.max(1, characters)}`;
 }
 
+/** Bytes of an element of a NumPy type, other than text. */
+export function elementBytes(descr: string): number {
+  return Number(descr.slice(2));
+}
+
 /** Digits kept free for each extent of a header that is written before the extents are known. */
 const DIGITS = 16;
 /** Headers end at a multiple of this, so that the data behind them are aligned. */

@@ -1,4 +1,5 @@
 /** Which tables a plan gives, and where the values of their columns come from. */
+import { FuseError } from "../../errors.ts";
 import type { Channel, Dataset } from "../../model/dataset.ts";
 import type { DType } from "../../model/dtype.ts";
 import type { ClockLayout, FrameLayout } from "../../model/layout.ts";
@@ -21,6 +22,8 @@ export type FeedSource =
     dtype: DType;
     calibration?: SignalPart["calibration"];
   }
+  /** Array `array` of the plan, which is written to chunk files first and read back by rows. */
+  | { kind: "stored"; array: number }
   | { kind: "values"; values: ColumnValues };
 
 /** A table with its feeds; the columns of the feeds are those of the head, in order. */
@@ -42,7 +45,7 @@ export interface TableOptions {
 export function tablesOf(plan: Plan, dataset: Dataset, options: TableOptions): TableDefinition[] {
   const tables: TableDefinition[] = [];
   const signals = plan.arrays.flatMap((a, i) =>
-    a.origin.kind === "signals" && a.dims.length === 2 && /(^|\/)signals$/.test(a.path) ? [i] : []
+    a.dims.join() === "channel,time" && /(^|\/)signals$/.test(a.path) ? [i] : []
   );
   dataset.recordings.forEach((recording, i) => {
     if (recording.channels.length === 0) return;
@@ -90,34 +93,17 @@ function recordingTable(
     columns.push(timeColumn(time, names));
     feeds.push({ source: timeSource(time), width: 1 });
   }
-  const { parts } = array.origin as { kind: "signals"; parts: SignalPart[] };
-  const raw = parts.every((p) => !p.calibration);
+  const { origin } = array;
+  const calibrations = origin.kind === "signals"
+    ? origin.parts
+    : origin.kind === "grid"
+    ? origin.pieces
+    : [];
+  const raw = calibrations.every((p) => !p.calibration);
   for (const channel of channels) {
     columns.push(channelColumn(channel, array, names, raw, options.scaled));
   }
-  if (parts.every((p) => p.layout.kind === "frames")) {
-    const { samplesPerFrame } = parts[0].layout as FrameLayout;
-    feeds.push({
-      source: { kind: "frames", array: index, samplesPerFrame },
-      width: channels.length,
-    });
-  } else {
-    for (const { layout, channelCount, calibration } of parts) {
-      if (layout.kind !== "stream") continue;
-      const { stream, field } = layout;
-      feeds.push({
-        source: {
-          kind: "stream",
-          stream,
-          field,
-          channels: true,
-          dtype: columnType(array.dtype, array.path),
-          calibration,
-        },
-        width: channelCount,
-      });
-    }
-  }
+  feeds.push(...signalFeeds(array, index, channels.length));
   return {
     kind: "recording",
     head: {
@@ -129,6 +115,32 @@ function recordingTable(
     },
     feeds,
   };
+}
+
+function signalFeeds(
+  { origin, dtype, path }: PlannedArray,
+  index: number,
+  channels: number,
+): TableDefinition["feeds"] {
+  if (origin.kind !== "signals") {
+    return [{ source: { kind: "stored", array: index }, width: channels }];
+  }
+  const { parts } = origin;
+  if (parts.every((p) => p.layout.kind === "frames")) {
+    const { samplesPerFrame } = parts[0].layout as FrameLayout;
+    return [{ source: { kind: "frames", array: index, samplesPerFrame }, width: channels }];
+  }
+  return parts.map(({ layout, channelCount, calibration }) => {
+    if (layout.kind !== "stream") {
+      throw new FuseError("Unsupported", "frames and streams in one recording", { array: path });
+    }
+    const { stream, field } = layout;
+    const type = columnType(dtype, path);
+    return {
+      source: { kind: "stream", stream, field, channels: true, dtype: type, calibration },
+      width: channelCount,
+    };
+  });
 }
 
 function timeColumn(time: PlannedArray, names: ColumnNames): TableColumn {

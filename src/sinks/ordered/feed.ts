@@ -21,6 +21,8 @@ export class Feed {
   #waitingBytes = 0;
   /** True when nothing more will come. */
   ended = false;
+  /** Rows that have come. */
+  pushed = 0;
 
   constructor(
     /** Name of the table, for messages. */
@@ -46,6 +48,7 @@ export class Feed {
   push(columns: ColumnValues[], rows: number): void {
     if (rows === 0) return;
     this.#pieces.push({ columns, rows, taken: 0 });
+    this.pushed += rows;
     this.#waitingBytes += weight(columns);
     if (this.stream !== undefined && this.#waitingBytes > MOST_WAITING_BYTES) {
       throw new FuseError("Limit", "the columns of a row lie too far apart in the file", {

@@ -15,12 +15,6 @@ export type CellText = (values: ColumnValues, i: number) => string;
 /** Integer types of which every value has its place in a table of texts. */
 const TABLED = new Set(["int8", "uint8", "int16", "uint16"]);
 
-/**
- * Digits of `raw * gain + offset`. A double has 15 decimal digits for sure: 3 * 0.1 is 0.3 with them,
- * and 0.30000000000000004 with 17.
- */
-const PRODUCT_DIGITS = 15;
-
 /** Shortest decimals that round to the same single float. */
 export function shortestFloat32(value: number): string {
   if (value === 0) return 1 / value < 0 ? "-0" : "0";
@@ -45,8 +39,7 @@ export function numberText(column: TableColumn, words: NumberWords): CellText {
   const plain = (value: number) => value === 0 && 1 / value < 0 ? "-0" : String(value);
   if (scale) {
     const { gain, offset } = scale;
-    const product = (raw: number) =>
-      finite(raw * gain + offset, (v) => String(Number(v.toPrecision(PRODUCT_DIGITS))));
+    const product = (raw: number) => finite(raw * gain + offset, plain);
     if (!TABLED.has(dtype)) return (values, i) => product(Number(values[i]));
     const texts: (string | undefined)[] = new Array(2 ** 16);
     return (values, i) => {

@@ -11,6 +11,8 @@ import type { Outcome, TaskExecutor } from "../../pool/execute.ts";
 import type { TaskResult } from "../../pool/task-result.ts";
 import { fillTimes } from "../../stream/clock-task.ts";
 import { WARNINGS_FIELD } from "../../stream/stream-task.ts";
+import type { StoredArray } from "../targets/chunk-files.ts";
+import { elementBytes } from "../npy/format.ts";
 import { objectKey } from "../zarr/metadata.ts";
 import type { FeedSource, TableDefinition } from "./definition.ts";
 import { asType, channelColumns, chunkValues, Feed, innerColumns } from "./feed.ts";
@@ -19,10 +21,20 @@ import type { ColumnValues, OrderedSink } from "./table.ts";
 /** Most cells of a block: a few megabytes, also as text. */
 const BLOCK_CELLS = 2 ** 18;
 
+/** Bytes read from chunk files at a time. */
+const STORED_BYTES = 4 << 20;
+
 /** A table and what writes it. */
 export interface TableOutput {
   table: TableDefinition;
   sink: OrderedSink;
+}
+
+/** Arrays in chunk files. */
+export interface StoredArrays {
+  arrays: StoredArray[];
+  /** Values of a box of one of them, in C order. */
+  readBox(array: StoredArray, origin: number[], extent: number[]): Uint8Array;
 }
 
 /** What a run needs beside its tables. */
@@ -31,6 +43,8 @@ export interface TableRun {
   plan: Plan;
   dataset: Dataset;
   executor: TaskExecutor;
+  /** Arrays that were written to chunk files first. */
+  stored?: StoredArrays;
   signal?: AbortSignal;
   onTask?: (done: number, total: number, result: TaskResult) => void;
 }
@@ -195,7 +209,11 @@ class Sequencer {
   async #advance(table: Running): Promise<boolean> {
     if (await this.#emit(table, false)) return true;
     const late = table.feeds.find(({ feed }) => feed && feed.ready === 0 && !feed.ended);
-    if (!late || late.source.kind !== "stream") return false;
+    if (late?.source.kind === "stored") {
+      this.#readStored(late.feed!, late.source.array);
+      return true;
+    }
+    if (late?.source.kind !== "stream") return false;
     await this.#pull(late.source.stream);
     // What else the stream brought leaves as soon as its rows are whole.
     for (const other of this.#tables) {
@@ -256,6 +274,27 @@ class Sequencer {
         : innerColumns(value.values, feed!.width);
       feed!.push(columns.map((c, i) => typed(c, source, i)), value.count);
     }
+  }
+
+  /** The next rows of an array that lies in chunk files. */
+  #readStored(feed: Feed, index: number): void {
+    const { plan, stored } = this.parts;
+    const { path } = plan.arrays[index];
+    const array = stored?.arrays.find((a) => a.path === path);
+    if (!stored || !array) {
+      throw new FuseError("Sink", "the array was not written", { array: path });
+    }
+    const [channels, samples] = array.shape;
+    const [, span] = array.chunks;
+    const budget = Math.max(1, Math.floor(STORED_BYTES / (channels * elementBytes(array.descr))));
+    // Whole chunks where they fit, so that none is read twice.
+    const reach = budget < span ? budget : budget - budget % span;
+    const rows = Math.min(reach, samples - feed.pushed);
+    if (rows > 0) {
+      const bytes = stored.readBox(array, [0, feed.pushed], [channels, rows]);
+      feed.push(channelColumns(chunkValues(plan.arrays[index].dtype, bytes), channels), rows);
+    }
+    feed.ended = feed.pushed >= samples;
   }
 
   #note(warnings: string[]): void {

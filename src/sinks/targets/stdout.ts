@@ -22,7 +22,9 @@ export class StdoutOutput implements ByteOutput {
         done += await Deno.stdout.write(done ? bytes.subarray(done) : bytes);
       }
     } catch (cause) {
-      if (cause instanceof Deno.errors.BrokenPipe) throw new FuseError("Aborted", CLOSED, { cause });
+      if (cause instanceof Deno.errors.BrokenPipe) {
+        throw new FuseError("Aborted", CLOSED, { cause });
+      }
       throw new FuseError("Sink", `cannot write: ${(cause as Error).message}`, {
         source: "standard output",
         cause,

@@ -1,0 +1,301 @@
+/** The outputs that are no stores: what `--to` chooses besides zarr, how it is planned, and where it goes. */
+import { existsSync, mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  chooseExecutor,
+  type ConvertOptions,
+  type Execution,
+  type OwnDestination,
+  type PlannedFile,
+} from "../convert.ts";
+import { FuseError } from "../errors.ts";
+import type { Dataset } from "../model/dataset.ts";
+import type { DType } from "../model/dtype.ts";
+import { type Plan, taskCount } from "../plan/plan.ts";
+import { executePlan, type Outcome } from "../pool/execute.ts";
+import { type SinkName, SINKS } from "../sinks/names.ts";
+import { npyType } from "../sinks/npy/format.ts";
+import { chooseArray, chooseTables, onlyArrays } from "../sinks/ordered/choose.ts";
+import { type TableDefinition, tablesOf } from "../sinks/ordered/definition.ts";
+import { ownerExecutor } from "../sinks/ordered/executor.ts";
+import type { ByteOutput } from "../sinks/ordered/output.ts";
+import { tablesOnly } from "../sinks/ordered/prepare.ts";
+import { framesOnly, runTables, type TableOutput } from "../sinks/ordered/sequencer.ts";
+import { DescribedSink } from "../sinks/ordered/sidecar.ts";
+import type { OrderedSink, TableHead } from "../sinks/ordered/table.ts";
+import { NpyTarget, NpzTarget } from "../sinks/targets/arrays.ts";
+import { FileOutput } from "../sinks/targets/file-output.ts";
+import { StagingTarget } from "../sinks/targets/staging.ts";
+import { StdoutOutput } from "../sinks/targets/stdout.ts";
+import type { Target } from "../sinks/targets/target.ts";
+import type { FlagValues } from "./flags.ts";
+
+/** The sink the flags choose; undefined for stores. */
+export function sinkOf(flags: FlagValues): SinkName | undefined {
+  return SINKS.find((name) => name === flags.to);
+}
+
+/** Text takes raw integers and multiplies by itself: it knows how many digits are worth writing. */
+const SCALED: ReadonlySet<SinkName> = new Set(["csv", "ndjson"]);
+/** Only the samples, without a column of times. */
+const SAMPLES: ReadonlySet<SinkName> = new Set(["npy", "raw", "f32le", "i16le"]);
+/** Fit for a terminal. */
+const TEXT: ReadonlySet<SinkName> = new Set(["csv", "ndjson"]);
+
+/** Bytes of samples a task decodes: with a task or two a worker, what bounds the memory. */
+const TASK_BYTES = 8 << 20;
+
+/** How a sink wants its input planned. */
+export function sinkPlanning(sink: SinkName, flags: FlagValues): Partial<ConvertOptions> {
+  const raw = flags.keep === "raw" || sink === "i16le";
+  const tables = sink !== "npz" && sink !== "npy";
+  return {
+    to: sink,
+    zarrFormat: 2,
+    compressor: { id: "none" },
+    targets: { chunkBytes: TASK_BYTES, shardBytes: TASK_BYTES },
+    flatChunkBytes: sink === "npz" ? 4 << 20 : TASK_BYTES,
+    keepRaw: raw || SCALED.has(sink),
+    physical: !raw,
+    ...(tables ? { prepare: (dataset: Dataset) => tablesOnly(dataset, sink) } : {}),
+  };
+}
+
+/** Where the output of one file goes. */
+export interface SinkPlace {
+  /** Path of the output without the sink's extension; null for standard output. */
+  base: string | null;
+  overwrite: boolean;
+}
+
+/** What a sink needs to open an output for a planned file. */
+interface Job {
+  sink: SinkName;
+  flags: FlagValues;
+  planned: PlannedFile;
+  place: SinkPlace;
+}
+
+/**
+ * The destination of a planned file; null when an output is there and is not to be replaced.
+ * @throws FuseError `Usage` when one array must be named, `Unsupported` when the sink cannot hold it.
+ */
+export function openSink(
+  sink: SinkName,
+  flags: FlagValues,
+  planned: PlannedFile,
+  place: SinkPlace,
+): OwnDestination | null {
+  if (place.base === null && !TEXT.has(sink) && Deno.stdout.isTerminal()) {
+    throw new FuseError("Usage", `${sink} is not for a terminal`, {
+      remedy: "Send standard output to a file or another program",
+    });
+  }
+  const job: Job = { sink, flags, planned, place };
+  if (sink === "npz") {
+    return joined(job, "", planned.plan, (folder, output) => new NpzTarget(folder, output));
+  }
+  if (sink !== "npy") return tables(job);
+  const index = chooseArray(planned.plan, flags.array as string | undefined);
+  const { path } = planned.plan.arrays[index];
+  const table = tablesOf(planned.plan, planned.dataset, { time: false, scaled: false })
+    .find((t) => t.head.name === path);
+  if (table && table.feeds.every((f) => f.source.kind !== "stored")) return tables(job, [table]);
+  const name = flags.array === undefined || path === "signals"
+    ? ""
+    : `.${path.replaceAll("/", ".")}`;
+  const plan = onlyArrays(planned.plan, [index]);
+  return joined(job, name, plan, (folder, output) => new NpyTarget(folder, output, path));
+}
+
+/** An output joined from chunk files: all arrays, or one that is not a recording's signals. */
+function joined(
+  { sink, planned, place }: Job,
+  name: string,
+  plan: Plan,
+  makeTarget: (folder: string, output: () => ByteOutput) => Target,
+): OwnDestination | null {
+  const path = place.base === null ? null : `${place.base}${name}.${sink}`;
+  if (path !== null && existsSync(path) && !place.overwrite) return null;
+  return {
+    output: path ?? "-",
+    tasks: taskCount(plan),
+    run: async (execution) => {
+      const target = makeTarget(
+        workFolder(path),
+        () => path === null ? new StdoutOutput() : new FileOutput(path),
+      );
+      return await runStore(plan, planned, target, execution);
+    },
+  };
+}
+
+async function runStore(
+  plan: Plan,
+  planned: PlannedFile,
+  target: Target,
+  { pool, signal, onTask }: Execution,
+): Promise<Outcome> {
+  const executor = chooseExecutor({ ...planned, plan }, target, pool);
+  try {
+    return await executePlan(plan, target, executor, { signal, onTask });
+  } finally {
+    await executor.close();
+  }
+}
+
+/** Where chunk files are collected: beside the output, or among the system's temporary files. */
+function workFolder(path: string | null): string {
+  return path === null
+    ? join(mkdtempSync(join(tmpdir(), "sparc-fuse-")), "chunks")
+    : `${path}.partial`;
+}
+
+/** Tables written front to back, each to a file of its own. */
+function tables(job: Job, only?: TableDefinition[]): OwnDestination | null {
+  const { sink, flags, planned, place } = job;
+  const { dataset } = planned;
+  const wanted = flags.array as string | undefined;
+  const found = only ??
+    chooseTables(
+      tablesOf(planned.plan, dataset, { time: !SAMPLES.has(sink), scaled: scaled(job) })
+        .filter((t) => !SAMPLES.has(sink) || t.kind === "recording"),
+      wanted,
+      { source: planned.plan.input.name, single: place.base === null },
+    );
+  if (found.length === 0) {
+    throw new FuseError("Unsupported", `the file has no samples for ${sink}`, {
+      source: planned.plan.input.name,
+    });
+  }
+  const paths = found.map((t) => place.base === null ? null : `${place.base}${suffix(t)}.${sink}`);
+  if (!place.overwrite && paths.some((p) => p !== null && existsSync(p))) return null;
+  const plan = framesOnly(planned.plan, found);
+  return {
+    output: paths[0] ?? "-",
+    ...(found.length > 1 ? { outputs: paths as string[] } : {}),
+    tasks: taskCount(plan),
+    run: (execution) => runTableJob(job, found, paths, plan, execution),
+  };
+}
+
+function scaled({ sink, flags }: Job): boolean {
+  return SCALED.has(sink) && flags.keep !== "raw";
+}
+
+/** What a table adds to the name of its file: nothing for the only recording. */
+function suffix({ head, kind }: TableDefinition): string {
+  const name = kind === "recording" ? head.name.replace(/\/?signals$/, "") : head.name;
+  return name === "" ? "" : `.${name.replaceAll("/", ".")}`;
+}
+
+async function runTableJob(
+  job: Job,
+  found: TableDefinition[],
+  paths: (string | null)[],
+  plan: Plan,
+  { pool, signal, onTask }: Execution,
+): Promise<Outcome> {
+  const { planned } = job;
+  const { dataset } = planned;
+  const stored = found.flatMap((t) =>
+    t.feeds.flatMap(({ source }) => (source.kind === "stored" ? [source.array] : []))
+  );
+  const staging = stored.length ? new StagingTarget(workFolder(paths[0])) : undefined;
+  try {
+    const before = staging &&
+      await runStore(onlyArrays(planned.plan, stored), planned, staging, { pool, signal, onTask });
+    const outputs: TableOutput[] = [];
+    const executor = ownerExecutor(plan, dataset, pool);
+    try {
+      for (const [i, table] of found.entries()) {
+        outputs.push({ table, sink: await openTableSink(job, table.head, paths[i]) });
+      }
+      const outcome = await runTables(outputs, {
+        plan,
+        dataset,
+        executor,
+        stored: staging,
+        signal,
+        onTask,
+      });
+      outcome.bytesRead += before?.bytesRead ?? 0;
+      outcome.warnings.push(...before?.warnings ?? []);
+      return outcome;
+    } finally {
+      await executor.close();
+    }
+  } finally {
+    staging?.remove();
+  }
+}
+
+async function openTableSink(
+  { sink, flags }: Job,
+  head: TableHead,
+  path: string | null,
+): Promise<OrderedSink> {
+  const output: ByteOutput = path === null ? new StdoutOutput() : new FileOutput(path);
+  const described = (inner: OrderedSink, more: (rows: number) => Record<string, string>) =>
+    path === null ? inner : new DescribedSink(head, inner, new FileOutput(`${path}.json`), more);
+  try {
+    switch (sink) {
+      case "csv": {
+        const { CsvSink } = await import("../sinks/ordered/csv.ts");
+        return described(new CsvSink(head, output), () => ({ format: "csv, RFC 4180" }));
+      }
+      case "ndjson": {
+        const { NdjsonSink } = await import("../sinks/ordered/ndjson.ts");
+        return described(new NdjsonSink(head, output), () => ({ format: "ndjson" }));
+      }
+      case "arrow":
+        return new (await import("../sinks/ordered/arrow.ts")).ArrowSink(head, output);
+      case "parquet": {
+        const { ParquetSink } = await import("../sinks/ordered/parquet.ts");
+        const { parseCompressor } = await import("./convert.ts");
+        const codec = parseCompressor(String(flags.compressor ?? "blosc-lz4"));
+        return new ParquetSink(head, output, codec);
+      }
+      case "npy":
+        return new (await import("../sinks/ordered/npy.ts")).NpySink(head, output);
+      default: {
+        const { RawSink } = await import("../sinks/ordered/raw.ts");
+        const dtype = sampleType(sink, flags, head);
+        return described(new RawSink(head, output, dtype), () => ({
+          format: "raw samples without a header",
+          sample_type: npyType(dtype),
+          order: "interleaved: all channels of a sample, then all of the next",
+        }));
+      }
+    }
+  } catch (error) {
+    output.abort();
+    throw error;
+  }
+}
+
+/** Type of the samples of a raw output. @throws FuseError `Unsupported` when `i16le` cannot hold them. */
+function sampleType(sink: SinkName, flags: FlagValues, head: TableHead): DType {
+  const { dtype } = head.columns[0];
+  if (sink === "f32le" || (sink === "raw" && flags.keep !== "raw")) return "float32";
+  if (sink === "i16le" && dtype !== "int16") {
+    throw new FuseError("Unsupported", `the samples are ${dtype}, not 16-bit integers`, {
+      array: head.name,
+      remedy: "Use --to raw --keep raw, or --to f32le",
+    });
+  }
+  return dtype;
+}
+
+/** Makes sure that standard output is asked for in a way it can be used. @throws FuseError `Usage`. */
+export function checkStdout(sink: SinkName | undefined, files: number): void {
+  if (sink === undefined) {
+    throw new FuseError("Usage", "a zarr store cannot go to standard output", {
+      expected: `--to ${SINKS.join(", ")}`,
+    });
+  }
+  if (files !== 1) {
+    throw new FuseError("Usage", "standard output takes one input", { found: `${files} files` });
+  }
+}

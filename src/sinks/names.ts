@@ -1,0 +1,17 @@
+/** The outputs there are besides stores, by the names `--to` knows them by. */
+
+/** Outputs that are written front to back, or joined from whole arrays. */
+export const SINKS = [
+  "npy",
+  "npz",
+  "raw",
+  "f32le",
+  "i16le",
+  "csv",
+  "ndjson",
+  "arrow",
+  "parquet",
+] as const;
+
+/** One of {@link SINKS}. */
+export type SinkName = typeof SINKS[number];

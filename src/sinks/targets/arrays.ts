@@ -1,0 +1,190 @@
+/**
+ * Whole arrays from chunks: tasks write uncompressed chunk files into a folder, and the end joins them to
+ * `.npz` (all arrays, in a zip) or `.npy` (one). Nothing is held but a piece of one array.
+ */
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { makeZip } from "client-zip";
+import { FuseError } from "../../errors.ts";
+import { jsonText } from "../ordered/describe.ts";
+import type { ByteOutput } from "../ordered/output.ts";
+import { codePoints, elementBytes, fixedWidthText, npyHeader, npyType } from "../npy/format.ts";
+import {
+  ChunkFiles,
+  parseTree,
+  PIECE_BYTES,
+  type StoredArray,
+  type StoredTree,
+} from "./chunk-files.ts";
+import { PartialDirectory } from "./directory.ts";
+import type { Target } from "./target.ts";
+
+/** The metadata document that lists all others. */
+const CONSOLIDATED = ".zmetadata";
+/** Member of an `.npz` that says what the arrays are. */
+const METADATA = "metadata";
+
+/** Chunk files of a conversion, joined into one output when all are there. */
+abstract class JoinedArrays extends PartialDirectory implements Target {
+  #tree: StoredTree | undefined;
+
+  /**
+   * @param folder where chunks are collected; it is removed at the end
+   * @param makeOutput opens the output, when the chunks are complete
+   */
+  constructor(folder: string, readonly makeOutput: () => ByteOutput) {
+    super(folder);
+    rmSync(folder, { recursive: true, force: true });
+  }
+
+  /** Keeps the metadata, which tell the final shapes; everything else is a chunk. */
+  override put(key: string, bytes: Uint8Array): void {
+    if (key === CONSOLIDATED) this.#tree = parseTree(bytes);
+    if (!/(^|\/)\.z(array|group|attrs|metadata)$/.test(key)) super.put(key, bytes);
+  }
+
+  async finish(): Promise<void> {
+    if (!this.#tree) throw new FuseError("Sink", "the arrays have no metadata");
+    const files = new ChunkFiles(this.path);
+    const output = this.makeOutput();
+    try {
+      await this.join(this.#tree, files, output);
+      await output.finish();
+    } catch (error) {
+      output.abort();
+      throw error;
+    } finally {
+      files.close();
+      rmSync(this.path, { recursive: true, force: true });
+    }
+  }
+
+  // deno-lint-ignore require-await
+  async abort(): Promise<void> {
+    rmSync(this.path, { recursive: true, force: true });
+  }
+
+  protected abstract join(tree: StoredTree, files: ChunkFiles, output: ByteOutput): Promise<void>;
+}
+
+/** One array as `.npy`. */
+export class NpyTarget extends JoinedArrays {
+  constructor(folder: string, makeOutput: () => ByteOutput, readonly array: string) {
+    super(folder, makeOutput);
+  }
+
+  protected async join(tree: StoredTree, files: ChunkFiles, output: ByteOutput): Promise<void> {
+    const array = tree.arrays.find((a) => a.path === this.array);
+    if (!array) throw new FuseError("Sink", "the array was not written", { array: this.array });
+    const { pieces } = npyMember(array, files);
+    for (const piece of pieces()) await output.write(piece);
+  }
+}
+
+/** All arrays as `.npz`, with their metadata as JSON in `metadata`. */
+export class NpzTarget extends JoinedArrays {
+  protected async join(tree: StoredTree, files: ChunkFiles, output: ByteOutput): Promise<void> {
+    const members = [...this.#members(tree, files)];
+    const zip = makeZip(members.map(({ name, size, pieces }) => ({
+      name,
+      size,
+      input: streamOf(pieces()),
+    }))) as ReadableStream<Uint8Array>;
+    for await (const piece of zip) await output.write(piece);
+  }
+
+  *#members(tree: StoredTree, files: ChunkFiles): Generator<Member> {
+    const name = tree.arrays.some((a) => a.path === METADATA) ? `${METADATA}_json` : METADATA;
+    yield textMember(name, [jsonText(describeTree(tree))], []);
+    const known = new Set(tree.arrays.map((a) => a.path));
+    // Documents are members without `.npy`, which NumPy gives as bytes.
+    for (const path of documents(this.path, "", known)) {
+      const bytes = readFileSync(join(this.path, path));
+      yield { name: path, size: bytes.length, pieces: () => [bytes] };
+    }
+    for (const array of tree.arrays) {
+      const { size, pieces } = npyMember(array, files);
+      yield { name: `${array.path}.npy`, size, pieces };
+    }
+  }
+}
+
+interface Member {
+  name: string;
+  size: number;
+  pieces(): Iterable<Uint8Array>;
+}
+
+function textMember(path: string, values: string[], shape: number[]): Member {
+  const width = Math.max(1, ...values.map(codePoints));
+  const head = npyHeader({ descr: npyType("string", width), fortranOrder: false, shape });
+  const text = fixedWidthText(values, width);
+  return { name: `${path}.npy`, size: head.length + text.length, pieces: () => [head, text] };
+}
+
+/** An array in `.npy` form. Strings take two passes: their width is that of the longest. */
+function npyMember(array: StoredArray, files: ChunkFiles): Omit<Member, "name"> {
+  const count = array.shape.reduce((a, b) => a * b, 1);
+  if (array.descr !== "|O") {
+    const head = npyHeader({ descr: array.descr, fortranOrder: false, shape: array.shape });
+    return {
+      size: head.length + count * elementBytes(array.descr),
+      *pieces() {
+        yield head;
+        yield* files.pieces(array);
+      },
+    };
+  }
+  let width = 1;
+  for (const values of files.strings(array)) {
+    for (const value of values) width = Math.max(width, codePoints(value));
+  }
+  const head = npyHeader({
+    descr: npyType("string", width),
+    fortranOrder: false,
+    shape: array.shape,
+  });
+  return {
+    size: head.length + count * width * 4,
+    *pieces() {
+      yield head;
+      const rows = Math.max(1, Math.floor(PIECE_BYTES / (4 * width)));
+      for (const values of files.strings(array)) {
+        for (let at = 0; at < values.length; at += rows) {
+          yield fixedWidthText(values.slice(at, at + rows), width);
+        }
+      }
+    },
+  };
+}
+
+/** What the metadata member says: attributes of groups and arrays by path. */
+function describeTree({ arrays, groups }: StoredTree) {
+  return {
+    attributes: groups.get("") ?? {},
+    groups: Object.fromEntries([...groups].filter(([path]) => path !== "")),
+    arrays: Object.fromEntries(
+      arrays.map(({ path, dims, attributes }) => [path, { dims, attributes }]),
+    ),
+  };
+}
+
+/** Files below the folder that belong to no array. */
+function* documents(folder: string, below: string, arrays: Set<string>): Generator<string> {
+  for (const entry of readdirSync(join(folder, below), { withFileTypes: true })) {
+    const path = below ? `${below}/${entry.name}` : entry.name;
+    if (!entry.isDirectory()) yield path;
+    else if (!arrays.has(path)) yield* documents(folder, path, arrays);
+  }
+}
+
+function streamOf(pieces: Iterable<Uint8Array>): ReadableStream<Uint8Array> {
+  const iterator = pieces[Symbol.iterator]();
+  return new ReadableStream<Uint8Array>({
+    pull(controller) {
+      const { done, value } = iterator.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+  }, { highWaterMark: 0 });
+}
