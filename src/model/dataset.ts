@@ -38,7 +38,16 @@ export interface ChannelPart {
    * For `chunks` layouts: shape of the stored array, and which of its axes are channel and time (null: the
    * array holds one channel). All other axes must have length 1.
    */
-  grid?: { shape: number[]; channelAxis: number | null; timeAxis: number };
+  grid?: {
+    /** Shape of the stored array. */
+    shape: number[];
+    /** Axis of the channels. */
+    channelAxis: number | null;
+    /** Axis of the samples. */
+    timeAxis: number;
+    /** First sample that is wanted, where only a part is; 0 when absent. */
+    firstSample?: number;
+  };
   /**
    * The last samples as raw values, C-order `[channelCount, n]`, where the file's frame pattern breaks
    * off before its end; the layout holds the samples before `firstSample`.

@@ -22,6 +22,8 @@ export interface Selection {
 export function selectFrom(dataset: Dataset, selection: Selection): Dataset {
   const timed = selection.fromSeconds !== undefined || selection.untilSeconds !== undefined;
   const tables = [...dataset.frameTables];
+  /** Trimmed tables, so that recordings in the same frames still share theirs. */
+  const trimmed = new Map<string, number>();
   let recordings = dataset.recordings;
   if (selection.channels) {
     recordings = recordings.map((r) => selectChannels(r, selection.channels!)).filter((r) =>
@@ -37,9 +39,9 @@ export function selectFrom(dataset: Dataset, selection: Selection): Dataset {
     }
   }
   if (timed) {
-    recordings = recordings.map((r) => selectTime(r, dataset, tables, selection)).filter((r) =>
-      r !== null
-    );
+    recordings = recordings.map((r) => selectTime(r, dataset, tables, trimmed, selection)).filter((
+      r,
+    ) => r !== null);
   }
   const leftOut = [...dataset.leftOut];
   if (timed) {
@@ -114,6 +116,7 @@ function selectTime(
   recording: Recording,
   dataset: Dataset,
   tables: FrameTable[],
+  trimmed: Map<string, number>,
   selection: Selection,
 ): Recording | null {
   const rate = recording.samplingFrequency;
@@ -127,26 +130,34 @@ function selectTime(
     );
   }
   const { fromSeconds: from = -Infinity, untilSeconds: until = Infinity } = selection;
+  const step = wholeFrames(recording, dataset);
   const segments: Segment[] = [];
   for (const s of recording.segments) {
     const low = Math.max(0, Math.ceil((from - s.startSeconds) * rate - 1e-9));
     const high = Math.min(s.length, Math.ceil((until - s.startSeconds) * rate - 1e-9));
     if (high <= low) continue;
-    segments.push({
-      startIndex: s.startIndex + low,
-      length: high - low,
-      startSeconds: s.startSeconds + low / rate,
-    });
+    // Samples of one frame come together: a time inside a frame takes the whole of it.
+    const first = Math.floor((s.startIndex + low) / step) * step;
+    const end = Math.min(s.startIndex + s.length, Math.ceil((s.startIndex + high) / step) * step);
+    const startSeconds = s.startSeconds + (first - s.startIndex) / rate;
+    segments.push({ startIndex: first, length: end - first, startSeconds });
   }
   if (segments.length === 0) return null;
   const parts = recording.parts.map((part): ChannelPart => {
-    if (part.layout.kind !== "frames" || part.layout.samplesPerFrame !== 1 || part.tail) {
-      throw new FuseError("Unsupported", "a time cannot be picked from this layout", {
-        source: dataset.sources[0].name,
-      });
+    if (part.layout.kind === "chunks" && part.grid && segments.length === 1) {
+      const firstSample = (part.grid.firstSample ?? 0) + segments[0].startIndex;
+      return { ...part, grid: { ...part.grid, firstSample } };
     }
-    tables.push(trimTable(dataset.frameTables[part.layout.table], segments));
-    return { ...part, layout: { ...part.layout, table: tables.length - 1 } };
+    if (part.layout.kind !== "frames") throw notPickable(dataset);
+    const key = `${part.layout.table}/${step}/${JSON.stringify(segments)}`;
+    let table = trimmed.get(key);
+    if (table === undefined) {
+      const whole = dataset.frameTables[part.layout.table];
+      tables.push(trimTable(whole, segments, part.layout.samplesPerFrame));
+      table = tables.length - 1;
+      trimmed.set(key, table);
+    }
+    return { ...part, layout: { ...part.layout, table } };
   });
   let index = 0;
   const packed = segments.map((s) => {
@@ -154,20 +165,37 @@ function selectTime(
     index += s.length;
     return segment;
   });
-  return { ...recording, parts, segments: packed, sampleCount: index };
+  return { ...recording, parts, segments: packed, sampleCount: index, sweepLength: undefined };
 }
 
-/** The frames of a table that lie in the given runs of samples (one sample a frame). */
-function trimTable(table: FrameTable, segments: Segment[]): FrameTable {
+function notPickable(dataset: Dataset): FuseError {
+  return new FuseError("Unsupported", "a time cannot be picked from this layout", {
+    source: dataset.sources[0].name,
+  });
+}
+
+/** Samples that can only be had together: those of one frame. */
+function wholeFrames(recording: Recording, dataset: Dataset): number {
+  const steps = new Set(recording.parts.map((part) => {
+    if (part.tail) throw notPickable(dataset);
+    return part.layout.kind === "frames" ? part.layout.samplesPerFrame : 1;
+  }));
+  if (steps.size > 1) throw notPickable(dataset);
+  return [...steps][0] ?? 1;
+}
+
+/** The frames of a table that hold the given runs of samples, which begin at frames. */
+function trimTable(table: FrameTable, segments: Segment[], samplesPerFrame: number): FrameTable {
   const runs = [];
   for (const { startIndex, length } of segments) {
-    const end = Math.min(startIndex + length, totalFrames(table));
+    const first = startIndex / samplesPerFrame;
+    const end = Math.min(Math.ceil((startIndex + length) / samplesPerFrame), totalFrames(table));
     for (
-      let run = runOf(table, startIndex);
+      let run = runOf(table, first);
       run < table.firstFrame.length && table.firstFrame[run] < end;
       run++
     ) {
-      const low = Math.max(startIndex, table.firstFrame[run]);
+      const low = Math.max(first, table.firstFrame[run]);
       const high = Math.min(end, table.firstFrame[run] + table.frameCount[run]);
       if (high <= low) continue;
       runs.push({
