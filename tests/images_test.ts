@@ -172,12 +172,15 @@ Deno.test("any shape, any stored chunks, both versions", async () => {
 
 Deno.test("several images use the bioformats2raw layout; versions place their metadata", async () => {
   const { dataset } = imageDataset([300, 300], [300, 300], ["y", "x"]);
-  dataset.images.push({ ...dataset.images[0], name: "second" });
+  // What a file says of itself never stands in for what a viewer looks for.
+  const attributes = { ome: { id: "Image:0" }, kept: "yes" };
+  dataset.images.push({ ...dataset.images[0], name: "second", attributes });
   const { plan } = await convert(dataset);
   const groups = Object.fromEntries(plan.groups.map((g) => [g.path, g.attributes]));
   assert.deepEqual(groups[""].ome, { version: "0.5", "bioformats2raw.layout": 3 });
   assert.deepEqual(groups.OME.ome, { version: "0.5", series: ["0", "1"] });
   assert.ok((groups["1"].ome as { multiscales: unknown[] }).multiscales.length);
+  assert.equal(groups["1"].kept, "yes");
   const old =
     (await convert(imageDataset([300, 300], [300, 300], ["y", "x"]).dataset, { zarrFormat: 2 }))
       .plan;

@@ -62,7 +62,8 @@ export async function buildOmeImage(
   const step = image.timeIncrement ?? steadyStep(image);
   if (step !== undefined && outer.t > 1) series.timeStepSeconds = step;
   series.channels = omeChannels(image, kind, outer.c);
-  series.attributes = { ome: omeAttributes(image) };
+  // Not `ome`: that is where OME-Zarr 0.5 keeps its own metadata.
+  series.attributes = { ome_image: omeAttributes(image) };
   return { series, first: planes.find((p) => p !== null)! };
 }
 

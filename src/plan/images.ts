@@ -79,13 +79,14 @@ function planImage(
     plan.taskMemoryBytes = Math.max(plan.taskMemoryBytes, (reduce ? plane : 0) + (32 << 20));
   });
   builder.group(prefix.replace(/\/$/, ""), {
+    // First, so that no attribute of a file can stand in for OME-Zarr's own.
+    ...image.attributes,
     ...imageMetadata(
       image,
       arrays.map((index) => plan.arrays[index].path.slice(prefix.length)),
       shapes,
       version,
     ),
-    ...image.attributes,
   });
 }
 
