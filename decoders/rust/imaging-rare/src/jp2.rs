@@ -11,7 +11,8 @@ struct Header {
     precision: u32,
     signed: bool,
     components: usize,
-    /// The codestream turns its components into RGB by itself.
+    /// The codestream turns its components into RGB by itself, or the decoder does so because the
+    /// second and third are coarser than the first.
     transformed: bool,
 }
 
@@ -24,11 +25,15 @@ fn header(data: &[u8]) -> Option<Header> {
     let u32_at = |at: usize| Some(u32::from(u16_at(at)?) << 16 | u32::from(u16_at(at + 2)?));
     let components = usize::from(u16_at(40)?);
     let depth = *code.get(42)?;
-    let mut transformed = false;
+    let step = |component: usize| {
+        let at = 43 + 3 * component;
+        Some((*code.get(at)?, *code.get(at + 1)?))
+    };
+    let mut transformed = components == 3 && step(1)? == step(2)? && step(0)? != step(1)?;
     let mut at = 4 + usize::from(u16_at(4)?);
     while let (Some(marker), Some(length)) = (u16_at(at), u16_at(at + 2)) {
         if marker == 0xff52 {
-            transformed = *code.get(at + 8)? == 1;
+            transformed |= *code.get(at + 8)? == 1;
         }
         if marker == 0xff90 || length < 2 {
             break;
