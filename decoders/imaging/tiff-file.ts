@@ -1,6 +1,7 @@
 /** A TIFF file's pages and the places of their tiles and strips, gathered in packed tables. */
 import { DEFAULT_LIMITS, FuseError, isFuseError } from "../../src/errors.ts";
 import { type ByteSource, viewOf } from "../../src/source/source.ts";
+import { compressionName, isDecoded } from "./tiff-compressions.ts";
 import {
   type Ifd,
   type IfdEntry,
@@ -141,6 +142,15 @@ class PageReading {
     this.#seen.add(ifd.offset);
     const read = await readKind(ifd);
     this.options.amend?.(read, ifd);
+    if (!isDecoded(read.compression)) {
+      throw new FuseError("Unsupported", "a TIFF compression that is not decoded", {
+        source: this.file.source.name,
+        format: "tiff",
+        offset: ifd.offset,
+        field: "Compression",
+        found: compressionName(read.compression),
+      });
+    }
     const whole = await readOldJpeg(ifd, read);
     const key = kindKey(read);
     const kind = this.#kinds.get(key) ?? read;

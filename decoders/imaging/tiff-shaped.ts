@@ -65,7 +65,7 @@ export function findShaped(
     ? metadata.axes.toLowerCase()
     : "";
   const planes = pagePlanes(tiff, pages, from, count) ??
-    (from === pages.length - 1 ? followingPlanes(tiff, page, count) : undefined);
+    (metadata.truncated === true ? followingPlanes(tiff, page, count) : undefined);
   if (!planes) return undefined;
   return {
     planes,

@@ -21,7 +21,7 @@ export const tiff: FormatDescriptor = {
   extensions: [".tif", ".tiff", ".btf", ".tf8", ".tf2"],
   needs: "random",
   reads: "all sample types, strips and tiles, page stacks, pyramids, ImageJ hyperstacks",
-  missing: "JPEG XR and SGI LogLuv tiles",
+  missing: "JPEG XR, JBIG, SGI LogLuv and makers' raw compressions",
   references: [
     "TIFF Revision 6.0 (1992) and Technical Notes 1-3",
     "BigTIFF design",
