@@ -101,7 +101,8 @@ export class FrameTable {
     const out: [string, string][] = [];
     for (const [name, { texts }] of this.#columns) {
       const [value] = texts.values();
-      if (texts.size > 0 && [...texts.values()].every((v) => v === value)) out.push([name, value]);
+      const everywhere = texts.size > 0 && texts.size === this.#pages;
+      if (everywhere && [...texts.values()].every((v) => v === value)) out.push([name, value]);
     }
     return Object.fromEntries(out.map(([name, value]) => [name, parseMatlab(value)]));
   }
