@@ -29,6 +29,7 @@ import zarr
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import images
+import sinks
 from checks import Checks
 
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
@@ -54,10 +55,11 @@ class Program:
         done = self.run("convert", path, "--output-dir", out, "--quiet", *flags)
         if done.returncode:
             raise Unconverted(f"convert {' '.join(flags)}: status {done.returncode}: {done.stderr.strip()[-400:]}")
-        stores = os.listdir(out)
-        if len(stores) != 1:
-            raise RuntimeError(f"convert wrote {stores}")
-        return os.path.join(out, stores[0])
+        # Tables bring a description of their columns along.
+        outputs = [name for name in os.listdir(out) if not name.endswith(".json")]
+        if len(outputs) != 1:
+            raise RuntimeError(f"convert wrote {outputs}")
+        return os.path.join(out, outputs[0])
 
 
 def opened(store, **options):
@@ -243,6 +245,8 @@ def check_blackrock(c, program, folder):
         dataset = opened(program.convert(f"{folder}/pause.ns2"))
         check_against_neo(c, dataset, names, rate, runs, steps=1e-6)
         c.equal("start times", [s["start_time"] for s in dataset.attrs["segments"]], [0, 2])
+    time = np.concatenate([start + np.arange(r.shape[1]) / rate for start, r in runs])
+    sinks.check_sinks(c, program, f"{folder}/pause.ns2", time, np.concatenate([r for _, r in runs], axis=1), ROOT)
     with c.section("raw integers with gain and offset"):
         store = program.convert(f"{folder}/pause.ns2", "--keep", "raw")
         dataset = opened(store)
