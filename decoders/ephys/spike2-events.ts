@@ -1,112 +1,57 @@
-/** Event channels of a SON file (kinds 2 to 8) as event tables, in memory when small, else streamed. */
+/** Event channels of a 32-bit SON file (kinds 2 to 8), ready to be read. */
 import { FuseError } from "../../src/errors.ts";
-import type { Attributes, EventColumn, EventTable, StreamBlock } from "../../src/model/dataset.ts";
-import { allocate, type NumericArray } from "../../src/model/dtype.ts";
 import type { BlockList, ChainContext } from "./spike2-chains.ts";
-import { rateOf } from "./spike2-clock.ts";
-import type { Spike2Channel, Spike2Header } from "./spike2-header.ts";
-import { type ColumnShape, type EventSource, itemBytes, readBatches } from "./spike2-items.ts";
-import { channelAttributes, label } from "./spike2-waves.ts";
-
-/** Bytes of event data of a file that are read at once and kept; what goes past them is streamed. */
-const IN_MEMORY_BYTES = 4 << 20;
-
-/** Tables, and the channels behind the streamed ones by stream id. */
-export interface Events {
-  tables: EventTable[];
-  streams: Map<string, EventSource>;
-}
+import { type Attached, columnsOf, tableAttributes } from "./spike2-columns.ts";
+import type { Spike2Channel } from "./spike2-header.ts";
+import { type ChainEvents, itemBytes, readBatches } from "./spike2-items.ts";
+import { isWaveform, label } from "./spike2-model.ts";
+import { buildTables, type Events, type EventSource } from "./spike2-tables.ts";
 
 /**
  * Event tables of all event channels.
  * @throws FuseError `Truncated` or `Corrupt` when blocks hold more than file or format allow
  */
-export async function readEvents(context: ChainContext, lists: BlockList[]): Promise<Events> {
-  const { header } = context;
-  const events: Events = { tables: [], streams: new Map() };
+export function readEvents(context: ChainContext, lists: BlockList[]): Promise<Events> {
   const sources: EventSource[] = [];
-  header.channels.forEach((channel, i) => {
-    if (channel.kind === "Adc" || channel.kind === "RealWave" || channel.kind === "Off") return;
+  context.header.channels.forEach((channel, i) => {
+    if (isWaveform(channel.kind) || channel.kind === "Off") return;
     checkBlocks(context, channel, lists[i]);
-    sources.push({
-      channel,
-      list: lists[i],
-      count: lists[i].total(),
-      columns: columnsOf(header, channel, context.warnings),
-      risesFirst: channel.kind === "EventBoth" ? levels(channel, lists[i], context) : undefined,
-    });
+    sources.push(sourceOf(context, channel, lists[i]));
   });
-  const names = tableNames(sources.map((source) => source.channel));
-  let room = IN_MEMORY_BYTES;
-  for (const [i, source] of sources.entries()) {
-    const bytes = source.count * itemBytes(source.channel);
-    const stream = `channel-${source.channel.number}`;
-    let columns: EventColumn[];
-    if (bytes <= room) {
-      room -= bytes;
-      columns = await inMemory(context, source);
-    } else {
-      events.streams.set(stream, source);
-      columns = source.columns.map((column) => ({
-        ...column,
-        layout: { kind: "stream", stream, field: column.name },
-      }));
-    }
-    events.tables.push({
-      name: names[i],
-      count: source.count,
-      columns,
-      attributes: attributesOf(header, source),
-    });
+  return buildTables(sources, context.signal);
+}
+
+function sourceOf(context: ChainContext, channel: Spike2Channel, list: BlockList): EventSource {
+  const { clock } = context.header;
+  const width = itemBytes(channel);
+  const columns = columnsOf(channel, clock, width >= 8, attachedTo(channel, context.warnings));
+  const events: ChainEvents = { channel, list, columns };
+  let initialLow: boolean | undefined;
+  if (channel.kind === "EventBoth") {
+    events.risesFirst = levels(channel, list, context);
+    initialLow = list.count > 0 ? events.risesFirst(0) : channel.initialLow;
   }
-  return events;
+  return {
+    channel,
+    count: list.total(),
+    itemBytes: width,
+    columns,
+    attributes: tableAttributes(channel, clock, initialLow),
+    read: (signal) => readBatches({ ...context, signal }, events),
+  };
 }
 
-/** A forward pass over one channel's events, in bounded memory. */
-export function streamEvents(
-  context: ChainContext,
-  source: EventSource,
-): ReadableStream<StreamBlock> {
-  const blocks = readBatches(context, source);
-  let queue: StreamBlock[] = [];
-  return new ReadableStream<StreamBlock>({
-    async pull(controller) {
-      while (queue.length === 0) {
-        const { value, done } = await blocks.next();
-        if (done) return controller.close();
-        queue = value;
-      }
-      controller.enqueue(queue.shift()!);
-    },
-    async cancel() {
-      await blocks.return(undefined);
-    },
-  }, { highWaterMark: 0 });
-}
-
-async function inMemory(context: ChainContext, source: EventSource): Promise<EventColumn[]> {
-  const values = source.columns.map((column): NumericArray | string[] =>
-    column.dtype === "string"
-      ? []
-      : allocate(column.dtype, source.count * column.innerShape.reduce((a, b) => a * b, 1))
+function attachedTo(channel: Spike2Channel, warnings: string[]): Attached {
+  if (channel.kind === "RealMark") return { rows: channel.extraBytes >> 2, columns: 1 };
+  if (channel.kind !== "WaveMark") return { rows: 0, columns: 1 };
+  const values = channel.extraBytes >> 1;
+  if (values % channel.traces === 0) {
+    return { rows: values / channel.traces, columns: channel.traces };
+  }
+  warnings.push(
+    `${label(channel)}: ${values} points do not divide into ${channel.traces} traces; kept as one`,
   );
-  const filled = source.columns.map(() => 0);
-  for await (const blocks of readBatches(context, source)) {
-    for (const block of blocks) {
-      const i = source.columns.findIndex((column) => column.name === block.field);
-      const target = values[i];
-      if (Array.isArray(target)) {
-        for (const text of block.values as string[]) target.push(text);
-      } else {
-        (target as Float64Array).set(block.values as Float64Array, filled[i]);
-        filled[i] += block.values.length;
-      }
-    }
-  }
-  return source.columns.map((column, i) => ({
-    ...column,
-    layout: { kind: "values", values: values[i] },
-  }));
+  return { rows: values, columns: 1 };
 }
 
 function checkBlocks(context: ChainContext, channel: Spike2Channel, list: BlockList): void {
@@ -161,108 +106,4 @@ function levels(
     }: levels do not alternate from block to block; each block's own level is taken`,
   );
   return stored;
-}
-
-function columnsOf(
-  header: Spike2Header,
-  channel: Spike2Channel,
-  warnings: string[],
-): ColumnShape[] {
-  const columns: ColumnShape[] = [{ name: "time", dtype: "float64", innerShape: [], units: "s" }];
-  const text = (name: string) => columns.push({ name, dtype: "string", innerShape: [] });
-  if (channel.kind === "EventBoth") text("label");
-  if (itemBytes(channel) < 8) return columns;
-  columns.push({ name: "code", dtype: "uint8", innerShape: [4], innerDims: ["code_layer"] });
-  switch (channel.kind) {
-    case "Marker":
-      text("label");
-      text("character");
-      break;
-    case "TextMark":
-      text("label");
-      break;
-    case "RealMark":
-      if (channel.extraBytes < 4) break;
-      columns.push({
-        name: "value",
-        dtype: "float32",
-        innerShape: [Math.floor(channel.extraBytes / 4)],
-        innerDims: ["item"],
-        units: channel.units,
-      });
-      break;
-    case "WaveMark":
-      columns.push({ name: "unit", dtype: "uint8", innerShape: [] });
-      if (channel.extraBytes >= 2) columns.push(waveformColumn(header, channel, warnings));
-      break;
-  }
-  return columns;
-}
-
-function waveformColumn(
-  header: Spike2Header,
-  channel: Spike2Channel,
-  warnings: string[],
-): ColumnShape {
-  const values = Math.floor(channel.extraBytes / 2);
-  let traces = channel.traces;
-  if (values % traces !== 0) {
-    warnings.push(
-      `${label(channel)}: ${values} points do not divide into ${traces} traces; kept as one`,
-    );
-    traces = 1;
-  }
-  const attributes: Attributes = {
-    pre_trigger_samples: channel.preTrigger,
-    time_of: "first sample",
-  };
-  if (channel.divide > 0) attributes.sampling_frequency = rateOf(header.clock, channel.divide);
-  if (Number.isFinite(channel.scale) && Number.isFinite(channel.offset)) {
-    attributes.scale_factor = channel.scale / 6553.6;
-    attributes.add_offset = channel.offset;
-  }
-  return {
-    name: "waveform",
-    dtype: "int16",
-    innerShape: [values / traces, traces],
-    innerDims: ["sample", "trace"],
-    units: channel.units,
-    attributes,
-  };
-}
-
-function attributesOf(header: Spike2Header, source: EventSource): Attributes {
-  const { channel } = source;
-  const attributes = channelAttributes(channel);
-  if (channel.units) attributes.units = channel.units;
-  if (channel.kind === "EventFall") attributes.edge = "falling";
-  if (channel.kind === "EventRise") attributes.edge = "rising";
-  if (source.risesFirst) {
-    const low = source.list.count > 0 ? source.risesFirst(0) : channel.initialLow;
-    attributes.initial_level = low ? "low" : "high";
-  }
-  if (channel.kind === "WaveMark" && channel.divide > 0) {
-    attributes.sampling_frequency = rateOf(header.clock, channel.divide);
-    attributes.pre_trigger_samples = channel.preTrigger;
-  }
-  return attributes;
-}
-
-/** A name per channel: its title, with the channel number where titles repeat or are missing. */
-function tableNames(channels: Spike2Channel[]): string[] {
-  const plain = channels.map((channel) =>
-    // deno-lint-ignore no-control-regex
-    channel.title.replace(/[\/\\\x00-\x1f\x7f]+/g, "_").replace(/^\.+/, "_")
-  );
-  const key = (name: string) => name.toLowerCase();
-  const taken = new Set(plain.map(key));
-  return plain.map((name, i) => {
-    const { number } = channels[i];
-    const repeated = plain.filter((other) => key(other) === key(name)).length > 1;
-    if (name !== "" && !repeated) return name;
-    let full = name === "" ? `channel_${number}` : `${name}_${number}`;
-    while (taken.has(key(full))) full += "_";
-    taken.add(key(full));
-    return full;
-  });
 }

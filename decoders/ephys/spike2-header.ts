@@ -7,6 +7,7 @@
 import { ensure, FuseError } from "../../src/errors.ts";
 import { viewOf } from "../../src/source/source.ts";
 import { clockOf, type Spike2Clock } from "./spike2-clock.ts";
+import { KINDS, type SonChannel } from "./spike2-model.ts";
 import { pascalText, type Spike2Charset } from "./spike2-text.ts";
 
 /** Bytes of the file head. */
@@ -18,35 +19,8 @@ export const HEADER_BYTES = 65_536;
 /** Most channels the structures allow (CED's SONABSMAXCHANS). */
 export const MOST_CHANNELS = 451;
 
-/** Channel kinds by their number in the file; 0 is an unused or deleted slot. */
-export const KINDS = [
-  "Off",
-  "Adc",
-  "EventFall",
-  "EventRise",
-  "EventBoth",
-  "Marker",
-  "WaveMark",
-  "RealMark",
-  "TextMark",
-  "RealWave",
-] as const;
-
-/** What a channel holds. */
-export type Spike2Kind = typeof KINDS[number];
-
 /** One used entry of the channel table. */
-export interface Spike2Channel {
-  /** Channel number as Spike2 shows it, from 1. */
-  number: number;
-  kind: Spike2Kind;
-  title: string;
-  comment: string;
-  units: string;
-  /** Physical input port, or -1. */
-  port: number;
-  /** Hz, as the user asked for (waveforms) or expected (events). */
-  idealRate: number;
+export interface Spike2Channel extends SonChannel {
   /** Byte offset of the first and last data block, -1 for none. */
   firstBlock: number;
   lastBlock: number;
@@ -56,18 +30,8 @@ export interface Spike2Channel {
   blockBytes: number;
   /** Bytes attached to each marker. */
   extraBytes: number;
-  /** Points before the trigger in a WaveMark. */
-  preTrigger: number;
-  /** Ticks from sample to sample; 0 for channels without samples. */
-  divide: number;
   /** Interleaved traces of a WaveMark. */
   traces: number;
-  /** 16-bit samples: `value = raw * scale / 6553.6 + offset`. */
-  scale: number;
-  offset: number;
-  /** Expected range of real values. */
-  minimum: number;
-  maximum: number;
   /** EventBoth: the level before the first event is low. */
   initialLow: boolean;
 }
@@ -167,7 +131,7 @@ export function parseHeader(bytes: Uint8Array, source: string): Spike2Header {
     timeBaseSeconds,
     clock: clockOf(usPerTime, timeBaseSeconds),
     maxTicks: systemId >= 5 ? view.getInt32(40, littleEndian) : 0,
-    startTime: startTimeOf(bytes, littleEndian),
+    startTime: startTimeOf(bytes.subarray(52, 60), littleEndian),
     comments: [0, 1, 2, 3, 4].map((i) => pascalText(bytes, 112 + 80 * i, 79, charset)),
     slots,
     channels: [],
@@ -263,10 +227,13 @@ function pureText(bytes: Uint8Array): string {
     : "";
 }
 
-/** The date at byte 52; before id 6 the space was padding, so it counts only when it is a date. */
-function startTimeOf(bytes: Uint8Array, littleEndian: boolean): string | undefined {
-  const [hundredths, second, minute, hour, day, month] = bytes.subarray(52, 58);
-  const year = viewOf(bytes).getUint16(58, littleEndian);
+/**
+ * The date of either filing system: hundredths, seconds, minutes, hours, day, month, year as 16 bits.
+ * Before id 6 the space was padding, so it counts only when it is a date.
+ */
+export function startTimeOf(field: Uint8Array, littleEndian: boolean): string | undefined {
+  const [hundredths, second, minute, hour, day, month] = field;
+  const year = viewOf(field).getUint16(6, littleEndian);
   const days = new Date(Date.UTC(year, month, 0)).getUTCDate();
   const valid = hundredths < 100 && second < 60 && minute < 60 && hour < 24 && month >= 1 &&
     month <= 12 && day >= 1 && day <= days && year >= 1980 && year < 10_000;

@@ -1,29 +1,19 @@
 /** Items of event blocks, batch by batch, as columns. */
-import type { Attributes, StreamBlock } from "../../src/model/dataset.ts";
-import type { DType, NumericArray } from "../../src/model/dtype.ts";
+import type { StreamBlock } from "../../src/model/dataset.ts";
+import type { NumericArray } from "../../src/model/dtype.ts";
 import type { WasmModule } from "../wasm/instance.ts";
 import { BLOCK_HEAD_BYTES, type BlockList, type ChainContext } from "./spike2-chains.ts";
+import { type ColumnShape, markValues } from "./spike2-columns.ts";
 import type { Spike2Channel } from "./spike2-header.ts";
 import { decodeText } from "./spike2-text.ts";
 
-/** An event channel ready to be read. */
-export interface EventSource {
+/** Where the events of a channel are. */
+export interface ChainEvents {
   channel: Spike2Channel;
   list: BlockList;
-  count: number;
   columns: ColumnShape[];
   /** Each block begins with a rise (EventBoth); else undefined. */
   risesFirst?: (block: number) => boolean;
-}
-
-/** A column before it is known where its values are. */
-export interface ColumnShape {
-  name: string;
-  dtype: DType;
-  innerShape: number[];
-  innerDims?: string[];
-  units?: string;
-  attributes?: Attributes;
 }
 
 /** Bytes of one item of an event channel. */
@@ -59,7 +49,7 @@ interface Batch {
  */
 export async function* readBatches(
   context: ChainContext,
-  source: EventSource,
+  source: ChainEvents,
 ): AsyncGenerator<StreamBlock[], undefined> {
   const width = itemBytes(source.channel);
   const { list } = source;
@@ -79,7 +69,7 @@ export async function* readBatches(
 /** The items of each block: one read where the blocks lie side by side, else one each. */
 async function readPayloads(
   context: ChainContext,
-  source: EventSource,
+  source: ChainEvents,
   batch: Batch,
   width: number,
 ): Promise<Uint8Array[]> {
@@ -109,7 +99,7 @@ async function readPayloads(
 
 function decode(
   context: ChainContext,
-  source: EventSource,
+  source: ChainEvents,
   batch: Batch,
   payloads: Uint8Array[],
 ): StreamBlock[] {
@@ -148,7 +138,10 @@ function decode(
       time: new Float64Array(copy(times, n * 8).buffer),
     };
     if (channel.kind === "EventBoth") values.label = edges(source, batch);
-    if (coded) fillMarks(values, copy(codes, n * 4), copy(extra, n * extraBytes), source);
+    if (coded) {
+      const attached = whole(copy(extra, n * extraBytes), n, elementBytes);
+      Object.assign(values, markValues(channel.kind, copy(codes, n * 4), attached));
+    }
     if (channel.kind === "TextMark") values.label = texts(wasm, extra, n, extraBytes, context);
     return source.columns.map(({ name }) => ({ field: name, values: values[name], count: n }));
   } finally {
@@ -156,30 +149,6 @@ function decode(
     wasm.free(times, n * 8);
     if (coded) wasm.free(codes, n * 4);
     if (extraBytes > 0) wasm.free(extra, n * extraBytes);
-  }
-}
-
-function fillMarks(
-  values: Record<string, NumericArray | string[]>,
-  codes: Uint8Array,
-  extra: Uint8Array<ArrayBuffer>,
-  source: EventSource,
-): void {
-  const n = codes.length / 4;
-  values.code = codes;
-  const first = (i: number) => codes[i * 4];
-  switch (source.channel.kind) {
-    case "Marker":
-      values.label = Array.from({ length: n }, (_, i) => String(first(i)));
-      values.character = Array.from({ length: n }, (_, i) => printable(first(i)));
-      break;
-    case "WaveMark":
-      values.unit = Uint8Array.from({ length: n }, (_, i) => first(i));
-      values.waveform = new Int16Array(whole(extra, n, 2));
-      break;
-    case "RealMark":
-      values.value = new Float32Array(whole(extra, n, 4));
-      break;
   }
 }
 
@@ -195,12 +164,7 @@ function whole(extra: Uint8Array<ArrayBuffer>, items: number, elementBytes: numb
   return out.buffer;
 }
 
-/** The character of a key as Spike2 records it; "" for codes that are none. */
-function printable(code: number): string {
-  return code >= 0x20 && code < 0x7f ? String.fromCharCode(code) : "";
-}
-
-function edges(source: EventSource, batch: Batch): string[] {
+function edges(source: ChainEvents, batch: Batch): string[] {
   const out: string[] = [];
   for (let block = batch.first; block < batch.end; block++) {
     const rises = source.risesFirst!(block);

@@ -5,8 +5,9 @@ import type { ByteSource } from "../../src/source/source.ts";
 import { hasText, type OpenOptions, type Reader } from "../format.ts";
 import { loadWasm } from "../wasm/instance.ts";
 import { type ChainContext, walkChains } from "./spike2-chains.ts";
-import { readEvents, streamEvents } from "./spike2-events.ts";
+import { readEvents } from "./spike2-events.ts";
 import { HEAD_BYTES, HEADER_BYTES, parseHeader, type Spike2Header } from "./spike2-header.ts";
+import { streamEvents } from "./spike2-tables.ts";
 import { readWaves } from "./spike2-waves.ts";
 
 /** The reader of the format "smr". */
@@ -70,7 +71,7 @@ async function openFile(source: ByteSource, options: OpenOptions): Promise<Datas
     if (!stream) {
       throw new FuseError("Usage", `no stream "${id}"`, { source: source.name, format: "smr" });
     }
-    return streamEvents({ ...context, signal: streamOptions.signal }, stream);
+    return streamEvents(stream, streamOptions.signal);
   };
   describe(dataset, header);
   return dataset;
