@@ -1,4 +1,5 @@
 /** Every format, one line each. Adding a format adds its line here. */
+import { abf } from "./ephys/abf.ts";
 import { biopac } from "./ephys/biopac.ts";
 import { blackrock } from "./ephys/blackrock.ts";
 import { intanRhd, intanRhs } from "./ephys/intan.ts";
@@ -14,6 +15,7 @@ import { csv } from "./tables/csv.ts";
 
 /** All formats, in the order ties are shown. */
 export const FORMATS: readonly FormatDescriptor[] = [
+  abf,
   biopac,
   blackrock,
   intanRhd,
