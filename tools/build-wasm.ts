@@ -14,7 +14,15 @@ import { createHash } from "node:crypto";
 const ROOT = new URL("../", import.meta.url);
 const RUST = new URL("decoders/rust/", ROOT);
 const WASM = new URL("decoders/wasm/", ROOT);
-const CRATES = ["chunk_codecs", "ephys", "imaging", "imaging_jxl", "imaging_rare", "tables"];
+const CRATES = [
+  "chunk_codecs",
+  "containers",
+  "ephys",
+  "imaging",
+  "imaging_jxl",
+  "imaging_rare",
+  "tables",
+];
 
 interface Entry {
   /**

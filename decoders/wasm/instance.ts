@@ -7,6 +7,7 @@ import { type ErrorPlace, type ErrorTag, FuseError } from "../../src/errors.ts";
 /** The wasm files that exist; each is loaded when first needed. */
 export type WasmName =
   | "chunk_codecs"
+  | "containers"
   | "ephys"
   | "imaging"
   | "imaging_jxl"
@@ -15,6 +16,7 @@ export type WasmName =
 
 const URLS: Record<WasmName, URL> = {
   chunk_codecs: new URL("./chunk_codecs.wasm", import.meta.url),
+  containers: new URL("./containers.wasm", import.meta.url),
   ephys: new URL("./ephys.wasm", import.meta.url),
   imaging: new URL("./imaging.wasm", import.meta.url),
   imaging_jxl: new URL("./imaging_jxl.wasm", import.meta.url),
