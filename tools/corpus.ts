@@ -3,6 +3,7 @@
  *
  *   deno task corpus                          every format that is read and has cases
  *   deno task corpus --only wav csv --verbose arguments of run_corpus.py, passed through
+ *   deno task corpus --formats                names these formats and does nothing else
  *
  * The corpus lies in `shared/` beside the project, or where SPARC_FUSE_SHARED says.
  */
@@ -14,9 +15,6 @@ import { pythonWith } from "./python-env.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
-/** Folders of cases that are read by a format of another name. */
-const FURTHER: Record<string, string[]> = { tiff: ["ome_tiff"] };
-
 const shared = resolve(ROOT, Deno.env.get("SPARC_FUSE_SHARED") ?? "../shared");
 const runner = `${shared}/tools/run_corpus.py`;
 if (!existsSync(runner)) {
@@ -27,12 +25,15 @@ if (!existsSync(runner)) {
   Deno.exit(2);
 }
 
-/** Folders of the corpus that hold files of the registered formats. */
+/** Folders of the corpus, which are named by format id, that hold files of registered formats. */
 function folders(): string[] {
-  return FORMATS.flatMap(({ id }) => [id.replaceAll("-", "_"), ...(FURTHER[id] ?? [])])
-    .filter((name) => existsSync(`${shared}/corpus/${name}`));
+  return FORMATS.map(({ id }) => id).filter((id) => existsSync(`${shared}/corpus/${id}`));
 }
 
+if (Deno.args[0] === "--formats") {
+  console.log(folders().join(" "));
+  Deno.exit(0);
+}
 const python = await pythonWith([`${shared}/tools/requirements.txt`]);
 const only = Deno.args.some((a) => a.startsWith("--only")) ? [] : ["--only", ...folders()];
 const { code } = await new Deno.Command(python, {
