@@ -337,6 +337,14 @@ Deno.test("scan information, events and drawings are kept", async () => {
     entry(0x4000000c, 2, text("Track1")),
     entry(0x40000006, 4, le("i4", -1)),
     entry(0x4fffffff, 4, le("i4", 7)),
+    entry(0xc0000000, 0),
+    entry(0xd0000000, 0),
+    entry(0xd0000006, 4, le("i4", 12)),
+    end,
+    entry(0xd0000000, 0),
+    entry(0xd0000003, 4, le("i4", 0)),
+    end,
+    end,
     end,
     end,
     end,
@@ -354,9 +362,15 @@ Deno.test("scan information, events and drawings are kept", async () => {
   const dataset = await openBytes(
     "a.lsm",
     lsmFile({
-      fields: { ScanType: 0 },
+      fields: { ScanType: 0, DataType: 2 },
       pages: 1,
-      blocks: { ScanInformation: scan, EventList: events, VectorOverlay: le("u4", 12, 1, 2) },
+      bits: 16,
+      blocks: {
+        ChannelColors: COLORS,
+        ScanInformation: scan,
+        EventList: events,
+        VectorOverlay: le("u4", 12, 1, 2),
+      },
     }),
   );
   assert.deepEqual(dataset.warnings, []);
@@ -368,8 +382,14 @@ Deno.test("scan information, events and drawings are kept", async () => {
     Name: "cell 4",
     User: "ada",
     Sample0time: 40_000.5,
-    Tracks: [{ Name: "Track1", Acquire: -1, Entry0x4fffffff: 7 }],
+    Tracks: [{
+      Name: "Track1",
+      Acquire: -1,
+      Entry0x4fffffff: 7,
+      DataChannels: [{ BitsPerSample: 12 }, { Acquire: 0 }],
+    }],
   });
+  assert.deepEqual(dataset.images[0].channels?.[0].window, { min: 0, max: 4095 });
   assert.deepEqual(column(dataset, "source/lsm/events/time").values, Float64Array.of(1.5, 2.5));
   assert.deepEqual(column(dataset, "source/lsm/events/label").values, ["drug", "trigger"]);
   assert.equal(column(dataset, "source/lsm/vector_overlay").values.length, 12);

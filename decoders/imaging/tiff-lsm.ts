@@ -11,6 +11,7 @@ import {
   type Dataset,
   emptyDataset,
   type ImageSeries,
+  type Json,
 } from "../../src/model/dataset.ts";
 import type { ByteSource } from "../../src/source/source.ts";
 import { keepBlocks, keepEvents } from "./lsm-blocks.ts";
@@ -284,6 +285,30 @@ function thumbnailSeries(
   });
 }
 
+/** Bits the acquired channels really use, from the tracks of the scan information; [] where it is silent. */
+function usedBits(scan: Attributes): number[] {
+  const list = (value: Json | undefined): Attributes[] =>
+    Array.isArray(value)
+      ? value.filter((v) => v !== null && typeof v === "object") as Attributes[]
+      : [];
+  const acquired = (block: Attributes) => block.Acquire !== 0;
+  return list(scan.Tracks).filter(acquired).flatMap((track) =>
+    list(track.DataChannels).filter(acquired).map((channel) => Number(channel.BitsPerSample))
+  );
+}
+
+/** Shows 12-bit samples over their own range, not that of the 16 bits they are stored in. */
+function setWindows(images: ImageSeries[], bits: number[]): void {
+  for (const image of images) {
+    const { channels } = image;
+    if (image.role === "auxiliary" || image.dtype !== "uint16") continue;
+    if (channels?.length !== bits.length) continue;
+    bits.forEach((b, i) => {
+      if (b > 8 && b < 16) channels[i].window = { min: 0, max: 2 ** b - 1 };
+    });
+  }
+}
+
 /** Days since 1899-12-30 as ISO 8601 without zone: the clock of the microscope's computer. */
 export function oleTime(days: unknown): string | undefined {
   if (typeof days !== "number" || !(days > 32_874 && days < 73_050)) return undefined;
@@ -324,6 +349,7 @@ async function describe(
   dataset.metadata.notes = [text("Description"), text("Notes")].filter((t) => t).join("\n") ||
     undefined;
   dataset.metadata.modality = "confocal laser scanning microscopy";
+  setWindows(dataset.images, usedBits(scan));
   dataset.images[0].name ||= text("Name") ?? "";
   dataset.images[0].attributes = {
     ...dataset.images[0].attributes,

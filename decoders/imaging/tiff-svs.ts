@@ -24,6 +24,8 @@ import { Tag } from "./tiff-tags.ts";
 /** Aperio's own codes for JPEG 2000: YCbCr and RGB. */
 const APERIO_J2K = [33003, 33005];
 const MOST_TEXT = 1 << 20;
+const ICC_PROFILE = 34675;
+const MOST_ICC = 16 << 20;
 
 /** What an Aperio description says: a header of free text, and `key = value` pairs behind bars. */
 export interface AperioText {
@@ -93,6 +95,18 @@ export async function openSvs(source: ByteSource, options: OpenOptions): Promise
     }
     await describe(image, other, await readIfd(tiff.bytes, other.page.offset));
     dataset.images.push(image);
+  }
+  const { count = 0 } = tiff.first.entries.get(ICC_PROFILE) ?? {};
+  const icc = count <= MOST_ICC ? await tiff.first.bytes(ICC_PROFILE) : undefined;
+  if (icc) {
+    dataset.arrays.push({
+      path: "source/icc_profile",
+      dtype: "uint8",
+      dims: ["icc_byte"],
+      shape: [icc.length],
+      layout: { kind: "values", values: icc.slice() },
+      attributes: { content: "ICC profile of the slide" },
+    });
   }
   dataset.metadata.startTime = scanTime(values);
   if (pages[0].page.kind.samples === 3) {
