@@ -169,9 +169,11 @@ async function convertAll(inputs: Inputs, options: Options, flags: FlagValues): 
 
 /** 1 when a file failed, or when one that was named, or everything, could not be read. */
 function exitStatus(reports: FileReport[], collection: boolean): number {
+  const unread = reports.some((r) => r.status === "unsupported");
+  // An output that was there already is a file that was read once.
+  const read = reports.some((r) => r.status === "ok" || (r.status === "skipped" && r.descriptor));
   const failed = reports.some((r) => r.status === "failed");
-  const unread = reports.filter((r) => r.status === "unsupported").length;
-  return failed || (unread > 0 && (!collection || reports.every((r) => r.status !== "ok"))) ? 1 : 0;
+  return failed || (unread && !(collection && read)) ? 1 : 0;
 }
 
 /** Workers to use, from `--jobs` and `--memory`. @throws FuseError `Usage`. */

@@ -37,6 +37,12 @@ export const FLAGS = {
     alias: "file-format",
     help: "what to write: a zarr folder, one zarr.zip file, or another kind of file",
   },
+  sliceTo: {
+    name: "to",
+    value: "KIND",
+    choices: [...SINKS],
+    help: "kind of output (csv on a terminal, else npy)",
+  },
   array: {
     name: "array",
     value: "NAME",
@@ -103,6 +109,8 @@ export const FLAGS = {
     value: "K/N",
     help: "run the K-th of N equal shares of the tasks, K from 0",
   },
+  against: { name: "against", value: "INPUT", help: "compare with the original, exactly" },
+  stats: { name: "stats", help: "say how many bytes and requests it took" },
   jobs: { name: "jobs", short: "j", value: "N", help: "workers (one a core)" },
   memory: {
     name: "memory",

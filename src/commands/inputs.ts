@@ -1,4 +1,5 @@
 /** From command-line arguments to the files of a job: a SPARC dataset, folders, files, URLs. */
+import { resolve } from "node:path";
 import { FuseError } from "../errors.ts";
 import type { JobInput } from "../job.ts";
 import { openSource, type SourceOptions } from "../source/open.ts";
@@ -68,19 +69,21 @@ function exists(path: string): boolean {
 function localInputs(args: string[], flags: FlagValues, signal?: AbortSignal): Inputs {
   const options = sourceOptions(flags, signal);
   const files: JobInput[] = [];
+  // What an earlier run wrote below the input is no input.
+  const leaveOut = flags.outputDir === undefined ? undefined : resolve(String(flags.outputDir));
   let collection = args.length > 1;
   for (const arg of args) {
     const stat = /^[a-z][a-z0-9+.-]*:\/\//i.test(arg) || arg === "-" ? undefined : statOf(arg);
     if (stat?.isDirectory) {
       collection = true;
-      files.push(...folderFiles(arg, "", options));
+      files.push(...folderFiles({ root: arg, options, leaveOut }));
     } else {
       files.push({
         path: arg === "-" ? "stdin" : baseName(arg),
-        uri: stat ? Deno.realPathSync(arg) : arg,
+        uri: stat ? resolve(arg) : arg,
         size: stat?.size,
         open: arg === "-"
-          ? openOnce(() => openSource(arg, options))
+          ? openOnce(() => openSource(arg, options), signal)
           : () => openSource(arg, options),
       });
     }
@@ -93,8 +96,13 @@ function localInputs(args: string[], flags: FlagValues, signal?: AbortSignal): I
 }
 
 /** What comes through a pipe comes once: whoever opens it gets the same source. */
-function openOnce(open: () => Promise<ByteSource>): () => Promise<ByteSource> {
+function openOnce(
+  open: () => Promise<ByteSource>,
+  signal: AbortSignal | undefined,
+): () => Promise<ByteSource> {
   let opened: Promise<ByteSource> | undefined;
+  // A pipe may be silent for long: an interruption does not wait for it.
+  signal?.addEventListener("abort", () => void opened?.then((s) => s.close()), { once: true });
   return () => opened ??= open();
 }
 
@@ -117,22 +125,39 @@ function baseName(input: string): string {
   }
 }
 
-function* folderFiles(root: string, below: string, options: SourceOptions): Generator<JobInput> {
-  const entries = [...Deno.readDirSync(below ? `${root}/${below}` : root)].sort((
-    a,
-    b,
-  ) => (a.name < b.name ? -1 : 1));
-  for (const entry of entries) {
-    const path = below ? `${below}/${entry.name}` : entry.name;
-    if (entry.name.startsWith(".") || /\.(zarr|partial)$/.test(entry.name)) continue;
-    if (entry.isDirectory) yield* folderFiles(root, path, options);
-    else if (entry.isFile) {
-      const full = `${root}/${path}`;
+/** A folder that is searched for files. */
+interface Walk {
+  root: string;
+  options: SourceOptions;
+  /** Absolute path of a folder that is passed over. */
+  leaveOut?: string;
+}
+
+/** Stores this program wrote, and what a run is writing. */
+const OUTPUTS = /\.zarr(\.zip)?$|\.partial$|\.writing$/;
+
+/**
+ * The files below a folder, by name. Links are followed, as datasets kept by git-annex or DataLad are
+ * made of them; `parents` are the real paths above, so that a link to one of them ends the search.
+ */
+function* folderFiles(walk: Walk, below = "", parents: string[] = []): Generator<JobInput> {
+  const folder = below ? `${walk.root}/${below}` : walk.root;
+  const real = Deno.realPathSync(folder);
+  if (parents.includes(real)) return;
+  const names = [...Deno.readDirSync(folder)].map((entry) => entry.name);
+  for (const name of names.sort()) {
+    const path = below ? `${below}/${name}` : name;
+    const full = resolve(walk.root, path);
+    if (name.startsWith(".") || OUTPUTS.test(name) || full === walk.leaveOut) continue;
+    const stat = statOf(full);
+    if (stat?.isDirectory) yield* folderFiles(walk, path, [...parents, real]);
+    // A link that leads nowhere is a file that is missing, and reported so.
+    else if (stat === undefined || stat.isFile) {
       yield {
         path,
-        uri: Deno.realPathSync(full),
-        size: Deno.statSync(full).size,
-        open: () => openSource(full, options),
+        uri: full,
+        size: stat?.size,
+        open: () => openSource(full, walk.options),
         ...(isDatasetMetadata(path) ? { skip: "dataset metadata, not data" } : {}),
       };
     }
@@ -146,13 +171,15 @@ export function isDatasetMetadata(path: string): boolean {
 
 /** Inputs with equal names from different places keep apart by a number. */
 function distinct(files: JobInput[]): JobInput[] {
-  const seen = new Map<string, number>();
+  const uris = new Set<string>(), paths = new Set<string>();
   const unique: JobInput[] = [];
   for (const file of files) {
-    if (unique.some((f) => f.uri === file.uri)) continue;
-    const count = (seen.get(file.path) ?? 0) + 1;
-    seen.set(file.path, count);
-    unique.push(count === 1 ? file : { ...file, path: `${count}/${file.path}` });
+    if (uris.has(file.uri)) continue;
+    uris.add(file.uri);
+    let path = file.path;
+    for (let n = 2; paths.has(path); n++) path = `${n}/${file.path}`;
+    paths.add(path);
+    unique.push({ ...file, path });
   }
   return unique;
 }

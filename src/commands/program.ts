@@ -88,6 +88,43 @@ export const VERBS: Verb[] = [
     run: async (args, flags) => (await import("./inspect.ts")).inspectCommand(args, flags),
   },
   {
+    name: "slice",
+    usage: "[options] INPUT",
+    summary: "a part of a recording or store, reading only the bytes it needs",
+    arguments: [["<input>", "an original file or a store: local, URL or s3://"]],
+    examples: [
+      [
+        "sparc-fuse slice big.ns5 --from 10 --until 10.1 --channels 0,3 --to csv",
+        "a tenth of a second as text",
+      ],
+      [
+        "sparc-fuse slice s3://bucket/big.ns5 --from 1 --until 2 --to npy --stats > a.npy",
+        "the same from S3, counted",
+      ],
+      [
+        "sparc-fuse slice out/big.ns5.zarr --array time --from 1 --until 2 --to csv",
+        "from a store",
+      ],
+    ],
+    flags: ["array", "from", "until", "channels", "sliceTo", "keep", "stats", ...READING],
+    run: async (args, flags) => (await import("./slice.ts")).sliceCommand(args, flags),
+  },
+  {
+    name: "verify",
+    usage: "[options] STORE",
+    summary: "read every chunk of a store again, and compare it with its source",
+    arguments: [["<store>", "a .zarr folder or prefix, or a .zarr.zip file"]],
+    examples: [
+      ["sparc-fuse verify out/rec.ns5.zarr", "every chunk decodes, every checksum holds"],
+      [
+        "sparc-fuse verify out/rec.ns5.zarr --against rec.ns5",
+        "and is what the recording gives, byte for byte",
+      ],
+    ],
+    flags: ["against", "json", ...READING],
+    run: async (args, flags) => (await import("./verify.ts")).verifyCommand(args, flags),
+  },
+  {
     name: "plan",
     usage: "[options] INPUT",
     summary: "cut the conversion of one input into tasks for an array job",
