@@ -1,6 +1,14 @@
 /** The command line as its users meet it: the real program, in folders of its own. */
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { inFolder, type Workplace } from "./support/run-cli.ts";
 import { sampleFiles, wavFile, writeSilence } from "./support/sample-files.ts";
@@ -24,6 +32,14 @@ function write(place: Workplace, path: string, bytes: Uint8Array | string = TONE
 
 function rootAttributes(store: string): Record<string, unknown> {
   return JSON.parse(readFileSync(join(store, "zarr.json"), "utf8")).attributes;
+}
+
+/** What became of each file, from the lines of `--json`. */
+function statuses(stdout: string): Record<string, string> {
+  const events = stdout.trim().split("\n").map((line) => JSON.parse(line));
+  return Object.fromEntries(
+    events.filter((e) => e.type === "file-end").map((e) => [e.file, e.report.status]),
+  );
 }
 
 Deno.test("help is printed to stdout with status 0, short and long, for every verb", async () => {
@@ -265,6 +281,37 @@ Deno.test("a folder: one bad file costs that file only, paths stay, report.json 
     assert.deepEqual(readdirSync(join(place.folder, "some")).sort(), ["report.json", "sub-2"]);
     // Only files nobody reads: nothing was converted, so it is no success.
     assert.equal((await place.cli("in", "-o", "none", "--include", "*.dat")).code, 1);
+  });
+});
+
+Deno.test("a folder may hold its own output, links, and links that lead nowhere", async () => {
+  await inFolder(async (place) => {
+    write(place, "a.wav");
+    write(place, "other.bin", new Uint8Array(500).fill(7));
+    for (const flags of [[], ["--to", "zarr.zip"]]) {
+      const first = await place.cli(".", ...flags);
+      assert.equal(first.code, 0, first.stderr);
+      const again = await place.cli(".", ...flags, "--json");
+      assert.equal(again.code, 0, "what is there already is no failure");
+      assert.deepEqual(Object.keys(statuses(again.stdout)).sort(), ["a.wav", "other.bin"]);
+    }
+    // As git-annex keeps files: links into a store, several to one content, one to content not here.
+    write(place, "annex/objects/x", TONE);
+    mkdirSync(join(place.folder, "set", "sub-1"), { recursive: true });
+    const link = (to: string, path: string) => symlinkSync(to, join(place.folder, "set", path));
+    link("../../annex/objects/x", "sub-1/one.wav");
+    link("../../annex/objects/x", "sub-1/two.wav");
+    link("sub-1", "linked");
+    link("../..", "sub-1/up");
+    link("../../annex/objects/gone", "sub-1/zero.wav");
+    const { code, stdout } = await place.cli("set", "-o", "out", "--json", "--include", "*.wav");
+    assert.equal(code, 1);
+    const byPath = statuses(stdout);
+    for (const folder of ["sub-1", "linked"]) {
+      assert.equal(byPath[`${folder}/one.wav`], "ok");
+      assert.equal(byPath[`${folder}/two.wav`], "ok");
+      assert.equal(byPath[`${folder}/zero.wav`], "failed");
+    }
   });
 });
 
