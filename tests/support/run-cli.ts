@@ -25,7 +25,7 @@ export async function inFolder(body: (place: Workplace) => Promise<void>): Promi
   const folder = mkdtempSync(`${tmpdir()}/sparc-fuse-cli-`);
   const command = (args: string[]) =>
     new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-check", CLI, ...args],
+      args: ["run", "-A", "--quiet", CLI, ...args],
       cwd: folder,
       env: { NO_COLOR: "1" },
       stdin: "null",
