@@ -22,6 +22,8 @@ export interface TiffChunkParams {
   photometric?: number;
   /** Rows the chunk holds when they are fewer than its shape says (last strip). */
   storedRows?: number;
+  /** Rows of the strip before the chunk, when the chunk is a band of a strip. */
+  skippedRows?: number;
   /** YCbCrSubSampling. */
   subsampling?: [number, number];
   /** T4Options or T6Options. */
@@ -130,6 +132,7 @@ function packParams(
   floats.set(p.luma ?? LUMA, 18);
   floats.set(p.reference ?? REFERENCE, 21);
   words[27] = p.alpha ? 1 : 0;
+  words[28] = p.skippedRows ?? 0;
   words.set(p.sampleBits ?? [], WORDS);
   return words;
 }

@@ -14,7 +14,9 @@ import {
   walkIfds,
 } from "./tiff-ifd.ts";
 import {
+  BAND_ROWS,
   chunkCount,
+  isBanded,
   kindKey,
   type PageKind,
   readKind,
@@ -200,9 +202,10 @@ async function readChunkTable(
 ): Promise<number> {
   const { window } = file.bytes;
   const place = { source: window.source.name, format: "tiff", offset: ifd.offset };
-  const decoded = kind.chunkWidth * kind.chunkRows * kind.chunkDepth * Math.ceil(pixelBytes(kind));
-  const banded = kind.compression === 1 && !kind.tiled;
-  if (decoded > limit && !banded) {
+  const rows = isBanded(kind) ? BAND_ROWS : kind.chunkRows;
+  const decoded = kind.chunkWidth * rows * kind.chunkDepth * Math.ceil(pixelBytes(kind));
+  const cut = kind.compression === 1 && !kind.tiled;
+  if (decoded > limit && !cut) {
     throw new FuseError("Limit", "a tile or strip is too large to decode as one piece", {
       ...place,
       found: `${kind.chunkWidth} x ${kind.chunkRows} pixels, ${decoded} bytes`,

@@ -9,7 +9,9 @@ import type { ChunkCodec } from "../../src/model/layout.ts";
 import type { TiffChunkParams } from "./tiff-chunk.ts";
 import type { TiffFile } from "./tiff-file.ts";
 import {
+  BAND_ROWS,
   chunkSamples,
+  isBanded,
   type PageKind,
   pixelBits,
   storedBytes,
@@ -70,6 +72,8 @@ interface Cut {
   deep: number;
   /** Bytes from one band to the next, when uncompressed strips are cut anew. */
   bandBytes?: number;
+  /** Bands are parts of one compressed strip: each is decoded from the strip's start. */
+  inStrip?: boolean;
 }
 
 /**
@@ -95,7 +99,7 @@ export function buildLevel(
       });
     }
   }
-  const cut = bandCut(present, kind) ?? nativeCut(present, kind, place);
+  const cut = bandCut(present, kind) ?? stripCut(present, kind) ?? nativeCut(present, kind, place);
   const groups = kind.separate ? kind.samples : 1;
   const grid = {
     t: outer.t,
@@ -131,7 +135,8 @@ export function buildLevel(
                 source[at] = plane.source;
                 offset[at] = chunk.offset;
                 length[at] = chunk.length;
-                codec[at] = codecs.index(plane.page.kind, chunk.rows, plane.tiff);
+                const skipped = cut.inStrip ? y * cut.rows : 0;
+                codec[at] = codecs.index(plane.page.kind, chunk.rows, skipped, plane.tiff);
               }
             }
           }
@@ -184,6 +189,15 @@ function nativeCut(planes: Plane[], kind: PageKind, place: object): Cut {
     down: kind.down,
     deep: kind.deep,
   };
+}
+
+/** Bands of a strip that is too large to be held decoded. */
+function stripCut(planes: Plane[], kind: PageKind): Cut | undefined {
+  if (!planes.every(({ page }) => isBanded(page.kind) && page.kind.separate === kind.separate)) {
+    return undefined;
+  }
+  const down = Math.ceil(kind.height / BAND_ROWS);
+  return { width: kind.width, rows: BAND_ROWS, depth: 1, across: 1, down, deep: 1, inStrip: true };
 }
 
 /**
@@ -241,7 +255,8 @@ function chunkOf(
       rows,
     };
   }
-  const at = page.firstChunk + ((group * kind.deep + z) * kind.down + y) * kind.across + x;
+  const row = cut.inStrip ? 0 : y;
+  const at = page.firstChunk + ((group * kind.deep + z) * kind.down + row) * kind.across + x;
   const offset = tiff.offsets.at(at);
   if (offset === 0) return undefined;
   const length = kind.compression === 1 ? storedBytes(kind, rows) : tiff.lengths.at(at);
@@ -255,13 +270,14 @@ class CodecList {
 
   constructor(readonly kind: PageKind, readonly cut: Cut) {}
 
-  index(kind: PageKind, rows: number, tiff: TiffFile): number {
+  index(kind: PageKind, rows: number, skipped: number, tiff: TiffFile): number {
     let known = this.#known.get(kind);
     if (!known) this.#known.set(kind, known = new Map());
-    const key = `${rows} ${tiff.bytes.littleEndian}`;
+    const key = `${rows} ${skipped} ${tiff.bytes.littleEndian}`;
     let index = known.get(key);
     if (index === undefined) {
       const made = makeCodec(kind, rows, this.cut.rows, tiff.bytes.littleEndian);
+      if (skipped > 0) made.params.skippedRows = skipped;
       const text = JSON.stringify([made.id, made.params, [...made.shared ?? []]]);
       index = this.list.findIndex((c) =>
         JSON.stringify([c.id, c.params, [...c.shared ?? []]]) === text

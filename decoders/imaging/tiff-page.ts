@@ -16,6 +16,22 @@ export const Photometric = { MinIsWhite: 0, MinIsBlack: 1, Rgb: 2, Palette: 3, Y
 /** Compressions that know predictors: LZW, deflate, LZMA, zstd. Beside others the tag means nothing. */
 const PREDICTED = [5, 8, 32946, 50013, 34925, 34926, 50000];
 
+/** Compressions that can be read piece by piece: LZW, deflate, PackBits, LZMA, zstd. */
+const SEQUENTIAL = [5, 8, 32946, 50013, 32773, 34925, 34926, 50000];
+
+/** Decoded bytes from which a strip is read in bands. */
+const LARGE_STRIP_BYTES = 64 << 20;
+
+/** Rows of a band of a large compressed strip: those of a shard, so that each band is decoded for one. */
+export const BAND_ROWS = 4096;
+
+/** True when a page is one compressed strip too large to be held decoded. */
+export function isBanded(kind: PageKind): boolean {
+  return !kind.tiled && kind.down === 1 && kind.depth === 1 && !subsampled(kind) &&
+    SEQUENTIAL.includes(kind.compression) && kind.chunkRows > BAND_ROWS &&
+    storedBytes(kind, kind.chunkRows) > LARGE_STRIP_BYTES;
+}
+
 /** Everything pages must share to lie in one array, and what their chunks need to be decoded. */
 export interface PageKind {
   width: number;

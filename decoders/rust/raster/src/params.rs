@@ -40,6 +40,8 @@ pub struct Params<'a> {
     pub reference: [f32; 6],
     /// True when the last sample is an alpha channel (ExtraSamples 1 or 2).
     pub alpha: bool,
+    /// Rows of the strip before the chunk's first, when the chunk is a band of a strip.
+    pub skipped_rows: usize,
     /// Bits of each sample when they differ, else empty.
     pub sample_bits: Vec<u32>,
 }
@@ -79,6 +81,7 @@ impl<'a> Params<'a> {
                 float(26),
             ],
             alpha: at(27) != 0,
+            skipped_rows: at(28) as usize,
             sample_bits: words[WORDS..].to_vec(),
         };
         p.check()?;

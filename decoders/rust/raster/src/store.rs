@@ -4,71 +4,79 @@ use crate::params::Params;
 use crate::{predictor, short, unpack};
 use fuse_core::{Error, Result};
 
-/// Writes rows that need no predictor undone.
+/// Writes the stored rows, which may not be changed.
 pub fn store(p: &Params, rows: &[u8], out: &mut [u8]) -> Result<usize> {
     let stored = p.stored_bytes()?;
-    if rows.len() < stored {
-        return Err(short(rows.len(), stored));
-    }
-    if !whole_words(p) {
-        return store_packed(p, &rows[..stored], out);
-    }
-    if p.predictor > 1 {
-        return store_mut(p, &mut rows[..stored].to_vec(), out);
-    }
-    let swap = p.big_endian && word_width(p) > 1;
-    if p.samples == 1 && !swap {
-        out[..stored].copy_from_slice(&rows[..stored]);
-        out[stored..].fill(0);
-        return p.out_bytes();
-    }
+    let rows = rows
+        .get(..stored)
+        .ok_or_else(|| short(rows.len(), stored))?;
     let row_bytes = p.row_bytes()?;
-    let mut scratch = vec![0u8; if swap { row_bytes } else { 0 }];
-    for (y, row) in rows[..stored].chunks_exact(row_bytes).enumerate() {
-        if swap {
-            scratch.copy_from_slice(row);
-            swap_words(&mut scratch, word_width(p));
-            planar(p, &scratch, y, out);
-        } else {
+    let as_they_are = whole_words(p) && p.predictor <= 1 && !(p.big_endian && word_width(p) > 1);
+    if as_they_are && p.samples == 1 {
+        out[..stored].copy_from_slice(rows);
+    } else if as_they_are {
+        for (y, row) in rows.chunks_exact(row_bytes).enumerate() {
             planar(p, row, y, out);
+        }
+    } else {
+        let mut copy = vec![0u8; row_bytes];
+        for (y, row) in rows.chunks_exact(row_bytes).enumerate() {
+            copy.copy_from_slice(row);
+            write_rows(p, &mut copy, y, out)?;
         }
     }
     clear_rest(p, out);
     p.out_bytes()
 }
 
-/// Writes rows the predictor may be undone in.
+/// Writes the stored rows, which the predictor may be undone in.
 pub fn store_mut(p: &Params, rows: &mut [u8], out: &mut [u8]) -> Result<usize> {
     let stored = p.stored_bytes()?;
-    if rows.len() < stored {
-        return Err(short(rows.len(), stored));
-    }
-    if p.predictor <= 1 || !whole_words(p) {
-        return store(p, rows, out);
+    let length = rows.len();
+    let rows = rows
+        .get_mut(..stored)
+        .ok_or_else(|| short(length, stored))?;
+    write_rows(p, rows, 0, out)?;
+    clear_rest(p, out);
+    p.out_bytes()
+}
+
+/// Writes whole stored rows as rows `first` and on of the chunk; they are changed on the way.
+pub fn write_rows(p: &Params, rows: &mut [u8], first: usize, out: &mut [u8]) -> Result<()> {
+    if !whole_words(p) {
+        return write_packed(p, rows, first, out);
     }
     let row_bytes = p.row_bytes()?;
     let width = p.bits as usize / 8;
-    if p.predictor == 3 && !matches!(width, 2 | 3 | 4 | 8) || !(2..=3).contains(&p.predictor) {
+    if p.predictor > 3 || p.predictor == 3 && !matches!(width, 2 | 4 | 8) {
         return Err(Error::unsupported(format!(
             "predictor {} with {} bits per sample",
             p.predictor, p.bits
         )));
     }
     let mut scratch = vec![0u8; if p.predictor == 3 { row_bytes } else { 0 }];
-    for (y, row) in rows[..stored].chunks_exact_mut(row_bytes).enumerate() {
+    for (y, row) in rows.chunks_exact_mut(row_bytes).enumerate() {
         if p.predictor == 3 {
             predictor::float(row, p.samples, width, &mut scratch);
-            planar(p, &scratch, y, out);
+            planar(p, &scratch, first + y, out);
             continue;
         }
         if p.big_endian {
-            swap_words(row, width);
+            swap_words(
+                row,
+                if p.predictor == 2 {
+                    width
+                } else {
+                    word_width(p)
+                },
+            );
         }
-        undo_differences(row, p.samples, width)?;
-        planar(p, row, y, out);
+        if p.predictor == 2 {
+            undo_differences(row, p.samples, width)?;
+        }
+        planar(p, row, first + y, out);
     }
-    clear_rest(p, out);
-    p.out_bytes()
+    Ok(())
 }
 
 /// True when samples are whole bytes of the width they have in the output.
@@ -179,7 +187,7 @@ pub fn clear_rest(p: &Params, out: &mut [u8]) {
 }
 
 /// Samples of odd widths, unequal widths, or numbers without a machine type.
-fn store_packed(p: &Params, rows: &[u8], out: &mut [u8]) -> Result<usize> {
+fn write_packed(p: &Params, rows: &[u8], first: usize, out: &mut [u8]) -> Result<()> {
     let planes = p.predictor == 3 && p.format == 3 && p.bits == 24;
     if p.predictor > 2 && !planes {
         return Err(Error::unsupported(format!(
@@ -214,13 +222,12 @@ fn store_packed(p: &Params, rows: &[u8], out: &mut [u8]) -> Result<usize> {
             predictor::sum(&mut values, p.samples * parts);
         }
         for (i, parts) in values.chunks_exact(parts).enumerate() {
-            let at = (i % p.samples) * plane + y * line + (i / p.samples) * p.out_width;
+            let at = (i % p.samples) * plane + (first + y) * line + (i / p.samples) * p.out_width;
             let depth = p.sample_bits.get(i % p.samples).copied().unwrap_or(bits);
             write(p, parts, depth, &mut out[at..at + p.out_width]);
         }
     }
-    clear_rest(p, out);
-    p.out_bytes()
+    Ok(())
 }
 
 /// Integers of odd widths are one stream of bits, most significant first, in either byte order; floats

@@ -11,7 +11,7 @@ const DICTIONARY_KIB: u32 = 256 << 10;
 /// Decodes `length` bytes; data after them are ignored.
 pub fn decode(input: &[u8], length: usize) -> Result<Vec<u8>> {
     let mut out = buffer(length, usize::MAX)?;
-    let mut reader = XzReader::new_mem_limit(input, true, DICTIONARY_KIB);
+    let mut reader = reader(input);
     let mut done = 0;
     while done < length {
         match reader.read(&mut out[done..]) {
@@ -21,6 +21,11 @@ pub fn decode(input: &[u8], length: usize) -> Result<Vec<u8>> {
         }
     }
     Ok(out)
+}
+
+/// The bytes of a stream as they are decoded.
+pub fn reader(input: &[u8]) -> XzReader<&[u8]> {
+    XzReader::new_mem_limit(input, true, DICTIONARY_KIB)
 }
 
 #[cfg(test)]

@@ -2,21 +2,13 @@
 
 use fuse_core::{buffer, Error, Result};
 use fuse_raster::short;
-use weezl::{decode::Configuration, BitOrder, LzwStatus};
+use weezl::decode::{Configuration, Decoder};
+use weezl::{BitOrder, LzwStatus};
 
 /// Decodes until `length` bytes are there; data after them are ignored.
-///
-/// A stream begins with a clear code: 9 bits, most significant first, so the first byte is 0x80. In
-/// the old order the low bits come first and the code size changes one code later: 0x00, then odd.
 pub fn decode(input: &[u8], length: usize) -> Result<Vec<u8>> {
     let mut out = buffer(length, usize::MAX)?;
-    let old = matches!(input, [0, second, ..] if second & 1 == 1);
-    let configuration = if old {
-        Configuration::new(BitOrder::Lsb, 8)
-    } else {
-        Configuration::with_tiff_size_switch(BitOrder::Msb, 8)
-    };
-    let mut decoder = configuration.with_yield_on_full_buffer(true).build();
+    let mut decoder = decoder(input);
     let (mut from, mut to) = (0, 0);
     while to < length {
         let step = decoder.decode_bytes(&input[from..], &mut out[to..]);
@@ -37,6 +29,20 @@ pub fn decode(input: &[u8], length: usize) -> Result<Vec<u8>> {
         return Err(short(to, length));
     }
     Ok(out)
+}
+
+/// The decoder of a stream, by its first bytes.
+///
+/// A stream begins with a clear code: 9 bits, most significant first, so the first byte is 0x80. In
+/// the old order the low bits come first and the code size changes one code later: 0x00, then odd.
+pub fn decoder(input: &[u8]) -> Decoder {
+    let old = matches!(input, [0, second, ..] if second & 1 == 1);
+    let configuration = if old {
+        Configuration::new(BitOrder::Lsb, 8)
+    } else {
+        Configuration::with_tiff_size_switch(BitOrder::Msb, 8)
+    };
+    configuration.with_yield_on_full_buffer(true).build()
 }
 
 #[cfg(test)]

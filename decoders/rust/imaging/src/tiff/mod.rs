@@ -4,6 +4,7 @@
 //! Source of the format's facts: TIFF Revision 6.0 (1992), its Technical Notes 1 to 3, and the
 //! documents of the later compressions named in their modules.
 
+pub mod bands;
 pub mod fax;
 pub mod inflate;
 pub mod jpeg;
@@ -47,6 +48,12 @@ pub fn decode(p: &Params, input: &[u8], out: &mut [u8]) -> Result<usize> {
         _ => {}
     }
     let chroma = ycbcr::applies(p);
+    if bands::applies(p.compression)
+        && !chroma
+        && (p.skipped_rows > 0 || p.out_bytes()? >= bands::LARGE_BYTES)
+    {
+        return bands::decode(p, input, out);
+    }
     let stored = if chroma {
         ycbcr::stored_bytes(p)
     } else {
