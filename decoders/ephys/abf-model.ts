@@ -84,10 +84,10 @@ export interface AbfHeader {
   signalType: number;
   /** Microseconds from one value to the next, all channels counted. */
   valueInterval: number;
-  /** Microseconds from one scan of all channels to the next. */
-  scanInterval: number;
-  /** Split clock: from value `clockChange` of each sweep on, scans come `secondScanInterval` apart. */
-  secondScanInterval: number;
+  /** Scans of all channels a second. */
+  samplingFrequency: number;
+  /** Split clock: the rate from value `clockChange` of each sweep on; 0 when there is none. */
+  secondFrequency: number;
   clockChange: number;
   /** Microseconds of a count of the synch array, the tags and the deltas; 0: they count values. */
   synchUnit: number;
@@ -114,18 +114,17 @@ export interface AbfHeader {
 export const NO_SECTION: AbfSection = { offset: 0, entryBytes: 0, count: 0 };
 
 /**
- * Microseconds between scans, freed from the rounding to 32-bit floats where what was meant is plain: pCLAMP
- * keeps intervals in tenths of a microsecond (ABFH_GetFirstSampleInterval), other writers whole rates. Only
- * what rounds to the very number stored is taken.
- * @param stored the number in the header
+ * Scans a second, freed from the rounding of their interval to 32-bit floats where what was meant is plain:
+ * a whole rate, or the tenths of a microsecond in which pCLAMP keeps intervals (ABFH_GetFirstSampleInterval).
+ * Only what rounds to the very number stored is taken.
+ * @param stored the interval in the header, microseconds
  * @param parts what the interval between scans was divided by before it was stored
  */
-export function scanInterval(stored: number, parts: number): number {
-  const candidates = [
-    Math.round(stored * parts * 10) / 10,
-    1e6 / Math.round(1e6 / (stored * parts)),
-  ];
-  return candidates.find((interval) => Math.fround(interval / parts) === stored) ?? stored * parts;
+export function scanRate(stored: number, parts: number): number {
+  const whole = Math.round(1e6 / (stored * parts));
+  if (Math.fround(1e6 / whole / parts) === stored) return whole;
+  const tenths = Math.round(stored * parts * 10);
+  return Math.fround(tenths / 10 / parts) === stored ? 1e7 / tenths : 1e6 / (stored * parts);
 }
 
 /**

@@ -20,6 +20,7 @@ import {
   MODE_NAMES,
 } from "./abf-model.ts";
 import { known } from "./abf-protocol.ts";
+import { pullStream } from "./pull-stream.ts";
 import { findSweeps, type Sweep, sweepRuns, type Sweeps } from "./abf-sweeps.ts";
 import { parseV1, V1_HEADER_BYTES } from "./abf-v1.ts";
 import { parseV2 } from "./abf-v2.ts";
@@ -106,11 +107,12 @@ async function parseHeader(
   const header = isV1
     ? parseV1(head.subarray(0, V1_HEADER_BYTES), source.name)
     : await parseV2(head, source, size, limits, signal);
-  ensure(header.scanInterval > 0 && Number.isFinite(header.scanInterval), "no sampling interval", {
+  const rate = header.samplingFrequency;
+  ensure(rate > 0 && Number.isFinite(rate), "no sampling interval", {
     ...place,
+    offset: isV1 ? 122 : undefined,
     field: isV1 ? "fADCSampleInterval" : "fADCSequenceInterval",
-    found: header.scanInterval,
-    expected: "microseconds above 0",
+    found: `a rate of ${rate} Hz`,
   });
   return header;
 }
@@ -200,7 +202,7 @@ function recording(
   table: number,
   dataset: Dataset,
 ): Recording {
-  const { isFloat, channels, scanInterval } = header;
+  const { isFloat, channels, samplingFrequency } = header;
   const width = isFloat ? 4 : 2;
   const stored = isFloat ? "float32" : "int16";
   const layout: FrameLayout = {
@@ -223,7 +225,7 @@ function recording(
   const result: Recording = {
     name,
     channels: channels.map((_, i) => channelOf(header, i, dataset.warnings)),
-    samplingFrequency: 1e6 / scanInterval,
+    samplingFrequency,
     sampleCount: index,
     segments,
     rawType: stored,
@@ -233,8 +235,8 @@ function recording(
   };
   if (!splitScan(header)) return result;
   dataset.warnings.push(
-    `the clock was switched inside the sweeps, from ${scanInterval} to ${header.secondScanInterval} us ` +
-      `between samples: the time axis shows it, the sampling frequency is that of the start`,
+    `the clock was switched inside the sweeps, from ${samplingFrequency} to ` +
+      `${header.secondFrequency} Hz: the time axis shows it, the sampling frequency is that of the start`,
   );
   delete result.sweepLength;
   const id = `${TIME_STREAM}_${name}`;
@@ -250,7 +252,7 @@ function recording(
 
 /** Scan of a sweep from which on the second clock runs; 0 when there is none (fADCSecondSampleInterval). */
 function splitScan(header: AbfHeader): number {
-  const { secondScanInterval: second, scanInterval: first, clockChange, channels } = header;
+  const { secondFrequency: second, samplingFrequency: first, clockChange, channels } = header;
   if (header.mode !== AbfMode.episodic || second <= 0 || second === first) return 0;
   const scan = Math.floor(clockChange / channels.length);
   return scan > 0 && scan * channels.length < header.samplesPerEpisode ? scan : 0;
@@ -258,23 +260,22 @@ function splitScan(header: AbfHeader): number {
 
 function splitTimes(header: AbfHeader, sweeps: Sweep[]): ReadableStream<StreamBlock> {
   const split = splitScan(header);
-  const first = header.scanInterval / 1e6, second = header.secondScanInterval / 1e6;
-  const blocks = (function* (): Generator<StreamBlock> {
+  const { samplingFrequency: first, secondFrequency: second } = header;
+  return pullStream((function* (): Generator<StreamBlock> {
     for (const { scans, startSeconds } of sweeps) {
       for (let from = 0; from < scans; from += TIME_BLOCK) {
         const values = Float64Array.from(
           { length: Math.min(TIME_BLOCK, scans - from) },
           (_, i) => {
             const scan = from + i;
-            return startSeconds + Math.min(scan, split) * first +
-              Math.max(0, scan - split) * second;
+            return startSeconds + Math.min(scan, split) / first +
+              Math.max(0, scan - split) / second;
           },
         );
         yield { field: "time", values, count: values.length };
       }
     }
-  })();
-  return ReadableStream.from(blocks);
+  })());
 }
 
 /** Physical value = raw * gain + offset (ABFH_GetADCtoUUFactors). */
@@ -337,7 +338,7 @@ function addStimulus(
     attributes: {
       ...(Number.isFinite(gain) && gain !== 0 ? { scale_factor: gain, add_offset: zero } : {}),
       long_name: `waveform played at output ${name}`,
-      sampling_frequency: 1e6 / header.scanInterval,
+      sampling_frequency: header.samplingFrequency,
       ...stimulus.attributes,
     },
   };

@@ -59,7 +59,7 @@ export function findSweeps(
       );
     }
     const last = sweeps.at(-1);
-    const startSeconds = last ? last.startSeconds + last.scans * header.scanInterval / 1e6 : 0;
+    const startSeconds = last ? last.startSeconds + last.scans / header.samplingFrequency : 0;
     sweeps.push({ firstScan: scan, scans: scans - scan, startSeconds });
   }
   return { sweeps: header.mode === AbfMode.gapFree ? joined(header, sweeps) : sweeps, averages };
@@ -110,7 +110,7 @@ function readSynch(
 
 /** Sweeps of a file without a synch array: one, or as many as the header states, of equal length. */
 function equalSweeps(header: AbfHeader, scans: number): Listed[] {
-  const { mode, samplesPerEpisode, episodes, channels, scanInterval, startToStart } = header;
+  const { mode, samplesPerEpisode, episodes, channels, samplingFrequency, startToStart } = header;
   const length = samplesPerEpisode / channels.length;
   const isSwept = mode === AbfMode.episodic || mode === AbfMode.oscilloscope ||
     mode === AbfMode.fixed;
@@ -118,19 +118,18 @@ function equalSweeps(header: AbfHeader, scans: number): Listed[] {
     return scans > 0 ? [{ start: 0, length: scans }] : [];
   }
   const count = Math.min(Math.max(1, episodes), Math.floor(scans / length));
-  const seconds = length * scanInterval / 1e6;
-  const step = Math.max(startToStart, seconds);
+  const step = Math.max(startToStart, length / samplingFrequency);
   return Array.from({ length: count }, (_, i) => ({ start: i * step, length }));
 }
 
 /** Gap-free data have a synch array when they were paused; entries without a pause between are one run. */
 function joined(header: AbfHeader, sweeps: Sweep[]): Sweep[] {
-  const interval = header.scanInterval / 1e6;
+  const rate = header.samplingFrequency;
   const runs: Sweep[] = [];
   for (const sweep of sweeps) {
     const last = runs.at(-1);
-    const gap = last && sweep.startSeconds - (last.startSeconds + last.scans * interval);
-    if (last && Math.abs(gap!) < interval / 2) last.scans += sweep.scans;
+    const gap = last && sweep.startSeconds - (last.startSeconds + last.scans / rate);
+    if (last && Math.abs(gap!) < 0.5 / rate) last.scans += sweep.scans;
     else runs.push({ ...sweep });
   }
   return runs;

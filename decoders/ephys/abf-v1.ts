@@ -12,7 +12,7 @@ import {
   type AbfSection,
   type AbfStimulus,
   BLOCK_BYTES,
-  scanInterval,
+  scanRate,
   startTimeOf,
 } from "./abf-model.ts";
 import {
@@ -81,7 +81,6 @@ export function parseV1(head: Uint8Array, source: string): AbfHeader {
     expected: "0 (integers) or 1 (floats)",
   });
   const mode = f.i16(8);
-  const valueInterval = f.f32(122);
   // Points that some old digitizers put before gap-free data (ABFFIO, GetDataOffset).
   const ignored = mode === 3 ? Math.max(0, f.i16(14)) : 0;
   const milliseconds = f.i32(24) * 1000 + f.i16(366);
@@ -96,7 +95,7 @@ export function parseV1(head: Uint8Array, source: string): AbfHeader {
   });
   const outputs = isExtended ? readOutputs(f) : readOldOutputs(f);
   const comment = isExtended ? f.text(5154, 128) : f.text(310, 56);
-  const scan = scanInterval(valueInterval, count);
+  const samplingFrequency = scanRate(f.f32(122), count);
   return {
     version: version.toFixed(2),
     mode,
@@ -107,9 +106,9 @@ export function parseV1(head: Uint8Array, source: string): AbfHeader {
     adcRange: f.f32(244),
     adcResolution: f.i32(252),
     signalType: f.i16(1410),
-    valueInterval: scan / count,
-    scanInterval: scan,
-    secondScanInterval: f.f32(126) > 0 ? scanInterval(f.f32(126), count) : 0,
+    valueInterval: 1e6 / samplingFrequency / count,
+    samplingFrequency,
+    secondFrequency: f.f32(126) > 0 ? scanRate(f.f32(126), count) : 0,
     clockChange: f.i32(194),
     synchUnit: Math.max(0, f.f32(130)),
     samplesPerEpisode: f.i32(138),

@@ -14,7 +14,7 @@ import {
   type AbfSection,
   type AbfStimulus,
   BLOCK_BYTES,
-  scanInterval,
+  scanRate,
   startTimeOf,
 } from "./abf-model.ts";
 import {
@@ -165,8 +165,7 @@ export async function parseV2(
     warnings.push(`the header's date is none (${info.u32(16)}): no start time is given`);
   }
   const outputs = await readOutputs(sections, text);
-  const stored = protocol.f32(2);
-  const scan = scanInterval(stored, 1);
+  const samplingFrequency = scanRate(protocol.f32(2), 1);
   return {
     version: [7, 6, 5, 4].map((at) => info.u8(at)).join("."),
     mode: protocol.i16(0),
@@ -177,9 +176,9 @@ export async function parseV2(
     adcRange: protocol.f32(110),
     adcResolution: protocol.i32(118),
     signalType: protocol.i16(138),
-    valueInterval: scan / adcs.length,
-    scanInterval: scan,
-    secondScanInterval: 0,
+    valueInterval: 1e6 / samplingFrequency / adcs.length,
+    samplingFrequency,
+    secondFrequency: 0,
     clockChange: 0,
     synchUnit: Math.max(0, protocol.f32(14)),
     samplesPerEpisode: protocol.i32(22),
