@@ -71,6 +71,7 @@ export type { ChunkTargets } from "./src/plan/chunking.ts";
 export type {
   ArrayOrigin,
   Compressor,
+  GridPiece,
   Plan,
   PlannedArray,
   PlannedGroup,

@@ -1,6 +1,6 @@
 /** Picking channels and times before anything is read. */
 import assert from "node:assert/strict";
-import { FuseError } from "../src/errors.ts";
+import type { FuseError } from "../src/errors.ts";
 import type { Dataset } from "../src/model/dataset.ts";
 import { selectFrom } from "../src/model/select.ts";
 import { interleaved } from "./support/build-dataset.ts";

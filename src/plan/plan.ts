@@ -41,6 +41,7 @@ export interface SignalPart {
 
 /** A stored grid of chunks and its place in an array. */
 export interface GridPiece {
+  /** Where its chunks are. */
   layout: ChunkLayout;
   /** Shape of the stored array. */
   shape: number[];

@@ -173,8 +173,8 @@ export class GridTask {
       const piece = this.#pieces.map((p) => p.piece).find((p) =>
         p.calibration && channel >= p.start[0] && channel < p.start[0] + p.calibration.gain.length
       );
-      const gain = piece?.calibration!.gain[channel - piece.start[0]] ?? 1;
-      const offset = piece?.calibration!.offset[channel - piece.start[0]] ?? 0;
+      const gain = piece?.calibration?.gain[channel - piece.start[0]] ?? 1;
+      const offset = piece?.calibration?.offset[channel - piece.start[0]] ?? 0;
       kernels.calibrate(
         { dtype: stored, ptr: this.#raw.ptr + r * row * this.#storedBytes, count: row },
         { dtype: dtype as "float32" | "float64", ptr: this.#chunk.ptr + r * row * width },
