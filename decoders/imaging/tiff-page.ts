@@ -190,6 +190,15 @@ export async function readKind(ifd: Ifd): Promise<PageKind> {
   const lerc = await ifd.numbers(Tag.LercParameters, 2);
   const noData = Number.parseFloat(await ifd.text(Tag.GdalNoData, 4096) ?? "");
   const compression = await ifd.number(Tag.Compression, 1);
+  if ((compression === 6 || compression === 7) && planar === 1 && samples > 4) {
+    throw fail(
+      "Corrupt",
+      "more samples than a JPEG picture has",
+      "SamplesPerPixel",
+      samples,
+      "1 to 4",
+    );
+  }
   return {
     width,
     height,
