@@ -3,6 +3,7 @@ import { abf } from "./ephys/abf.ts";
 import { biopac } from "./ephys/biopac.ts";
 import { blackrock } from "./ephys/blackrock.ts";
 import { intanRhd, intanRhs } from "./ephys/intan.ts";
+import { smrx } from "./ephys/smrx.ts";
 import { spike2 } from "./ephys/spike2.ts";
 import { wav } from "./ephys/wav.ts";
 import type { FormatDescriptor } from "./format.ts";
@@ -23,6 +24,7 @@ export const FORMATS: readonly FormatDescriptor[] = [
   lsm,
   omeTiff,
   scanimage,
+  smrx,
   spike2,
   svs,
   tiff,

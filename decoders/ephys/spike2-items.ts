@@ -5,6 +5,7 @@ import type { WasmModule } from "../wasm/instance.ts";
 import { BLOCK_HEAD_BYTES, type BlockList, type ChainContext } from "./spike2-chains.ts";
 import { type ColumnShape, markValues } from "./spike2-columns.ts";
 import type { Spike2Channel } from "./spike2-header.ts";
+import { type Range, readPieces } from "./spike2-pieces.ts";
 import { decodeText } from "./spike2-text.ts";
 
 /** Where the events of a channel are. */
@@ -66,35 +67,21 @@ export async function* readBatches(
   }
 }
 
-/** The items of each block: one read where the blocks lie side by side, else one each. */
-async function readPayloads(
+/** The items of each block. */
+function readPayloads(
   context: ChainContext,
   source: ChainEvents,
   batch: Batch,
   width: number,
 ): Promise<Uint8Array[]> {
   const { list } = source;
-  const options = { signal: context.signal, purpose: "bulk" } as const;
-  const ranges: [number, number][] = [];
+  const ranges: Range[] = [];
   for (let i = batch.first; i < batch.end; i++) {
     if (list.items[i] > 0) {
       ranges.push([list.offset[i] + BLOCK_HEAD_BYTES, list.items[i] * width]);
     }
   }
-  const start = Math.min(...ranges.map(([at]) => at));
-  const span = Math.max(...ranges.map(([at, length]) => at + length)) - start;
-  if (span <= 2 * batch.items * width + 65_536) {
-    const bytes = await context.source.read(start, span, options);
-    return ranges.map(([at, length]) => bytes.subarray(at - start, at - start + length));
-  }
-  if (context.source.distance === "remote") {
-    return await Promise.all(
-      ranges.map(([at, length]) => context.source.read(at, length, options)),
-    );
-  }
-  const payloads: Uint8Array[] = [];
-  for (const [at, length] of ranges) payloads.push(await context.source.read(at, length, options));
-  return payloads;
+  return readPieces(context.source, ranges, context.signal);
 }
 
 function decode(

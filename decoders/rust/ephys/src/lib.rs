@@ -5,3 +5,4 @@ pub use fuse_core::abi;
 pub mod blackrock_nev;
 pub mod blackrock_ptp;
 pub mod son32;
+pub mod son64;
