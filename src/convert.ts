@@ -274,6 +274,10 @@ export async function convertFile(
   } catch (error) {
     const failure = toFuseError(error, "Corrupt", { source: source.name });
     if (failure.tag === "Aborted") throw failure;
+    // Whatever an interrupted read looks like, it is no fault of the file.
+    if (options.signal?.aborted) {
+      throw new FuseError("Aborted", "cancelled", { source: source.name, cause: failure });
+    }
     report.status = failure.tag === "UnknownFormat" || failure.tag === "Unsupported"
       ? "unsupported"
       : "failed";

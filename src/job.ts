@@ -62,22 +62,27 @@ export async function runJob(inputs: JobInput[], options: JobOptions): Promise<F
   // Recognised files first, the largest member of a set before its smaller ones: it opens the set.
   const order = identified.filter((f) => !f.input.skip).sort(byRank);
   const running = new Set<Promise<void>>();
+  /** Why the job ends early: files that are bad do not end it. */
+  let ended: unknown;
   for (const file of order) {
     while (running.size >= (options.concurrency ?? 1)) await Promise.race(running);
-    options.signal?.throwIfAborted();
+    if (options.signal?.aborted) ended ??= new FuseError("Aborted", "cancelled");
+    if (ended) break;
     const opened = Promise.withResolvers<void>();
     const work = convertOne(file, options, claimed, opened.resolve).then((report) => {
       reports.set(file.input, report);
+    }, (error) => {
+      ended ??= error;
     }).finally(() => {
       opened.resolve();
       running.delete(work);
     });
     running.add(work);
-    work.catch(() => {});
     // Members of a set are known once it is open: the next file waits for that, not for the end.
     await opened.promise;
   }
   await Promise.all(running);
+  if (ended) throw ended;
   for (const { input } of identified.filter((f) => f.input.skip)) {
     reports.set(input, finish(plainReport(input, "skipped", null, [input.skip!]), options.onEvent));
   }

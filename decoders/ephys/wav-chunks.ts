@@ -24,6 +24,8 @@ export interface RiffFile {
   littleEndian: boolean;
   chunks: RiffChunk[];
   warnings: string[];
+  /** Bytes the header promises behind the samples, where these come in order and must be read first. */
+  behindBytes?: number;
 }
 
 /** Size field of RF64 that refers to the ds64 chunk, and of streams of unknown length. */
@@ -54,7 +56,7 @@ interface Sizes64 {
 }
 
 /**
- * Lists the chunks of a WAVE file in file order.
+ * Lists the chunks of a WAVE file in file order; those of a pipe up to the samples.
  * @throws FuseError `Corrupt` when it is no WAVE file, `Truncated` when it ends inside a chunk header
  * or a chunk that comes before the samples.
  */
@@ -70,23 +72,20 @@ export async function walkRiff(source: ByteSource, signal?: AbortSignal): Promis
       expected: "RIFF, RIFX, RF64 or BW64 of form WAVE",
     });
   }
-  if (source.size === undefined) {
-    throw new FuseError("NeedsRandomAccess", "the length of the file must be known", {
-      source: source.name,
-    });
-  }
   const file: RiffFile = {
     id: id as RiffFile["id"],
     littleEndian: id !== "RIFX",
     chunks: [],
     warnings: [],
   };
-  const end = source.size;
+  const end = source.size ?? Infinity;
   let sizes: Sizes64 | undefined;
   let at = 12;
   while (at < end && file.chunks.length < MOST_CHUNKS) {
     const seenData = file.chunks.some((c) => c.id === "data");
-    if (end - at < 8 || !isChunkId(await window.at(at, 4))) {
+    const start = await window.at(at, 4);
+    if (end === Infinity && start.length < 4) throw truncatedHeader(source, at, start.length);
+    if (end - at < 8 || !isChunkId(start)) {
       if (seenData) {
         file.warnings.push(`${end - at} bytes after the last chunk are no chunk and are ignored`);
         break;
@@ -95,7 +94,7 @@ export async function walkRiff(source: ByteSource, signal?: AbortSignal): Promis
       throw new FuseError("Corrupt", "not a chunk", {
         source: source.name,
         offset: at,
-        found: text(await window.at(at, 4), 0),
+        found: text(start, 0),
         expected: "four printable characters",
       });
     }
@@ -128,7 +127,9 @@ export async function walkRiff(source: ByteSource, signal?: AbortSignal): Promis
     if (chunkId === "ds64") {
       sizes = parseSizes64(await window.at(chunk.offset, Math.min(DS64_BYTES, chunk.available)));
     }
-    const next = await nextChunk(chunk, end, window, file.warnings);
+    const next = source.access === "forward" && chunkId === "data"
+      ? chunk.offset + chunk.available
+      : await nextChunk(chunk, end, window, file.warnings);
     if (chunkId === "LIST" && chunk.available >= 4) {
       chunk.list = text(await window.at(chunk.offset, 4), 0);
       chunk.offset += 4;
@@ -137,6 +138,12 @@ export async function walkRiff(source: ByteSource, signal?: AbortSignal): Promis
     }
     file.chunks.push(chunk);
     at = next;
+    if (source.access === "forward" && chunkId === "data") {
+      const stated = viewOf(head).getUint32(4, file.littleEndian);
+      const behind = isPlaceholder(stated) ? 0 : 8 + stated - at;
+      if (behind >= 8) file.behindBytes = behind;
+      break;
+    }
   }
   return file;
 }
@@ -152,6 +159,7 @@ async function hasSize(
   littleEndian: boolean,
   window: Window,
 ): Promise<boolean> {
+  if (room === Infinity) return await pipeHasSize(chunk, window);
   if (chunk.size === NO_SIZE) return room === NO_SIZE;
   if (chunk.size === 0) {
     if (room < 8) return room === 0;
@@ -160,6 +168,27 @@ async function hasSize(
   }
   const beyond = room - chunk.size;
   return !(beyond >= WRAP && beyond % WRAP <= 1);
+}
+
+/** True for the sizes that stand for "not known" in the header of a stream. */
+function isPlaceholder(size: number): boolean {
+  return (size >= 0x7fff0000 && size <= 0x80000000) || (size >= 0xffff0000 && size <= NO_SIZE);
+}
+
+/** Chunks that may follow an empty data chunk. */
+const FOLLOWING = new Set(["LIST", "cue ", "bext", "iXML", "id3 ", "ID3 ", "fact", "smpl", "JUNK"]);
+
+/**
+ * False for the sizes that programs write into a pipe because they cannot know better: all ones (ffmpeg),
+ * about 2 GiB (SoX writes 0x7ffff000, arecord 0x7fffff00, both in whole frames), and zero with samples
+ * behind it.
+ */
+async function pipeHasSize(chunk: RiffChunk, window: Window): Promise<boolean> {
+  const { size } = chunk;
+  if (isPlaceholder(size) || !Number.isSafeInteger(size)) return false;
+  if (size > 0) return true;
+  const next = await window.at(chunk.offset, 4);
+  return next.length < 4 || FOLLOWING.has(text(next, 0));
 }
 
 /** Where the next chunk starts: padded to an even offset, except by writers that forget to. */
@@ -220,7 +249,9 @@ class Window {
   /** Bytes `[at, at + length)`, fewer at the end of the file. */
   async at(at: number, length: number): Promise<Uint8Array> {
     if (at < this.#start || at + length > this.#start + this.#bytes.length) {
-      this.#bytes = await this.source.readUpTo(at, Math.max(length, WINDOW_BYTES), {
+      // What a pipe has not yet brought is not waited for.
+      const ahead = this.source.access === "forward" ? length : WINDOW_BYTES;
+      this.#bytes = await this.source.readUpTo(at, Math.max(length, ahead), {
         signal: this.signal,
         purpose: "header",
       });

@@ -5,6 +5,7 @@
 import { DEFAULT_LIMITS, ensure, FuseError } from "../../src/errors.ts";
 import { type Channel, type Dataset, emptyDataset } from "../../src/model/dataset.ts";
 import { frameTable } from "../../src/model/layout.ts";
+import { frameStream } from "../../src/stream/frame-stream.ts";
 import type { ByteSource } from "../../src/source/source.ts";
 import {
   type FormatDescriptor,
@@ -30,8 +31,10 @@ async function open(source: ByteSource, options: OpenOptions): Promise<Dataset> 
   const data = dataChunk(source, riff, dataset.warnings);
   const coding = sampleCoding(format, source.name, dataset.warnings);
 
-  const frames = Math.floor(data.available / coding.frameBytes);
-  const rest = data.available - frames * coding.frameBytes;
+  const piped = source.access === "forward";
+  const unknown = data.available === Infinity;
+  const frames = unknown ? 0 : Math.floor(data.available / coding.frameBytes);
+  const rest = unknown ? 0 : data.available - frames * coding.frameBytes;
   if (rest && frames === 0) {
     throw new FuseError("Truncated", "the samples end before the first frame does", {
       source: source.name,
@@ -46,9 +49,6 @@ async function open(source: ByteSource, options: OpenOptions): Promise<Dataset> 
       `the samples end with ${rest} bytes of an incomplete frame, which are left out`,
     );
   }
-  dataset.frameTables.push(
-    frameTable(coding.frameBytes, [{ source: 0, offset: data.offset, frameCount: frames }]),
-  );
   const speakers = speakerNames(format);
   const channels = Array.from({ length: format.channels }, (_, i): Channel => ({
     name: `ch${i + 1}`,
@@ -57,26 +57,43 @@ async function open(source: ByteSource, options: OpenOptions): Promise<Dataset> 
     offset: coding.offset,
     ...(speakers?.[i] ? { attributes: { speaker: speakers[i] } } : {}),
   }));
+  const layout = {
+    stored: coding.stored,
+    littleEndian: riff.littleEndian,
+    samplesPerFrame: 1,
+    channelOffsets: channels.map((_, i) => i * coding.sampleBytes),
+    sampleStride: 0,
+  };
+  if (piped) {
+    dataset.openStream = (_id, { signal }) =>
+      frameStream({
+        source,
+        offset: data.offset,
+        frameBytes: coding.frameBytes,
+        frameCount: unknown ? null : frames,
+        layout,
+        field: FORMAT,
+        signal,
+      });
+  } else {
+    dataset.frameTables.push(
+      frameTable(coding.frameBytes, [{ source: 0, offset: data.offset, frameCount: frames }]),
+    );
+  }
   dataset.recordings.push({
     name: "audio",
     channels,
     samplingFrequency: format.rate,
-    sampleCount: frames,
-    segments: [{ startIndex: 0, length: frames, startSeconds: 0 }],
+    sampleCount: unknown ? null : frames,
+    segments: unknown ? [] : [{ startIndex: 0, length: frames, startSeconds: 0 }],
     rawType: coding.decoded,
     ...(coding.significantBits ? { significantBits: coding.significantBits } : {}),
     parts: [{
       firstChannel: 0,
       channelCount: format.channels,
-      layout: {
-        kind: "frames",
-        table: 0,
-        stored: coding.stored,
-        littleEndian: riff.littleEndian,
-        samplesPerFrame: 1,
-        channelOffsets: channels.map((_, i) => i * coding.sampleBytes),
-        sampleStride: 0,
-      },
+      layout: piped
+        ? { kind: "stream", stream: FORMAT, field: FORMAT }
+        : { kind: "frames", table: 0, ...layout },
     }],
     attributes: {
       ...(speakers ? { speaker_mask: format.speakerMask } : {}),
@@ -93,6 +110,12 @@ async function open(source: ByteSource, options: OpenOptions): Promise<Dataset> 
     block_align: format.blockAlign,
     average_bytes_per_second: format.averageBytes,
   };
+  if (riff.behindBytes) {
+    dataset.leftOut.push({
+      what: `chunks behind the samples (${riff.behindBytes} bytes)`,
+      why: "a pipe brings them only after the samples",
+    });
+  }
   const known = await applyMetadata(dataset, source, riff, limits, options.signal);
   const cues = await cueEvents(source, riff, format.rate, limits, dataset, options.signal);
   if (cues) dataset.events.push(cues);
@@ -142,6 +165,7 @@ function dataChunk(source: ByteSource, riff: RiffFile, warnings: string[]) {
     });
   }
   const [data] = chunks;
+  if (data.available === Infinity) return data;
   if (data.unknownSize || data.size !== data.available) {
     warnings.push(
       data.unknownSize
@@ -162,7 +186,7 @@ export const wav: FormatDescriptor = {
   name: "WAV (RIFF, RIFX, RF64, BW64)",
   kind: "time-series",
   extensions: [".wav", ".wave", ".bwf", ".rf64", ".bw64"],
-  needs: "random",
+  needs: "forward",
   reads: "PCM 8 to 64 bit, float 32/64, A-law, mu-law, cue points with labels, INFO, bext, iXML",
   missing: "compressed codecs (ADPCM, MP3 ...), wavl lists, several data chunks",
   references: [

@@ -147,9 +147,7 @@ async function runStore(
 
 /** Where chunk files are collected: beside the output, or among the system's temporary files. */
 function workFolder(path: string | null): string {
-  return path === null
-    ? join(mkdtempSync(join(tmpdir(), "sparc-fuse-")), "chunks")
-    : `${path}.partial`;
+  return path === null ? mkdtempSync(join(tmpdir(), "sparc-fuse-")) : `${path}.partial`;
 }
 
 /** Tables written front to back, each to a file of its own. */

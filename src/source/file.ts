@@ -224,5 +224,7 @@ export function standardInput(): ReadableStream<Uint8Array> {
       if (n === null) controller.close();
       else controller.enqueue(buffer.slice(0, n));
     },
+    // A read under way would keep the program from ending until something comes.
+    cancel: () => Deno.stdin.close(),
   }, new ByteLengthQueuingStrategy({ highWaterMark: 0 }));
 }

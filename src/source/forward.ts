@@ -198,6 +198,8 @@ export class ForwardSource implements ByteSource {
     const end = offset + length;
     return piecesStream(
       this.#parts.again ? this.#ownPass(offset, end, options) : this.#shared(offset, end, options),
+      // A pipe is not waited on before its bytes are wanted: the reader of the output may be gone by then.
+      this.distance === "local" ? 0 : 1,
     );
   }
 

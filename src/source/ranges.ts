@@ -100,8 +100,11 @@ async function withinSilence<T>(
   }
 }
 
-/** A ReadableStream over an async generator of pieces, pulled one piece ahead at most. */
-export function piecesStream(pieces: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array> {
+/** A ReadableStream over an async generator of pieces, pulled one piece ahead at most, or not at all. */
+export function piecesStream(
+  pieces: AsyncGenerator<Uint8Array>,
+  ahead: 0 | 1 = 1,
+): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       const { done, value } = await pieces.next();
@@ -111,7 +114,7 @@ export function piecesStream(pieces: AsyncGenerator<Uint8Array>): ReadableStream
     async cancel() {
       await pieces.return(undefined);
     },
-  }, new ByteLengthQueuingStrategy({ highWaterMark: 1 }));
+  }, new ByteLengthQueuingStrategy({ highWaterMark: ahead }));
 }
 
 /** A remote object of known size whose service answers ranges. */

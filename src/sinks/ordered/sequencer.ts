@@ -77,7 +77,7 @@ export async function runTables(outputs: TableOutput[], run: TableRun): Promise<
     }
     throw error;
   } finally {
-    await sequencer.close();
+    sequencer.close();
   }
 }
 
@@ -114,6 +114,8 @@ class Sequencer {
 
   async run(): Promise<Outcome> {
     const { signal, plan } = this.parts;
+    // A pipe may be silent for long: an interruption ends the wait for it.
+    signal?.addEventListener("abort", () => this.close(), { once: true });
     for (const { sink } of this.#tables) await sink.begin();
     await this.#runTasks();
     for (const { feed } of this.#feedsOf("frames")) feed!.ended = true;
@@ -261,6 +263,7 @@ class Sequencer {
       this.#streams.set(id, reader);
     }
     const { done, value } = await reader.read();
+    signal?.throwIfAborted();
     const mine = this.#feedsOf("stream").filter(({ feed }) => feed!.stream === id);
     if (done) {
       mine.forEach(({ feed }) => feed!.ended = true);
@@ -323,8 +326,9 @@ class Sequencer {
     }
   }
 
-  async close(): Promise<void> {
-    for (const reader of this.#streams.values()) await reader.cancel().catch(() => {});
+  /** Ends the streams; one that waits for its source ends when the source is closed. */
+  close(): void {
+    for (const reader of this.#streams.values()) void reader.cancel().catch(() => {});
   }
 }
 

@@ -2,7 +2,7 @@
  * Whole arrays from chunks: tasks write uncompressed chunk files into a folder, and the end joins them to
  * `.npz` (all arrays, in a zip) or `.npy` (one). Nothing is held but a piece of one array.
  */
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { makeZip } from "client-zip";
 import { FuseError } from "../../errors.ts";
@@ -35,6 +35,7 @@ abstract class JoinedArrays extends PartialDirectory implements Target {
   constructor(folder: string, readonly makeOutput: () => ByteOutput) {
     super(folder);
     rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true });
   }
 
   /** Keeps the metadata, which tell the final shapes; everything else is a chunk. */

@@ -1,5 +1,5 @@
 /** Chunk files that are read back as soon as they are complete, and then removed. */
-import { rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import type { StoredArrays } from "../ordered/sequencer.ts";
 import { ChunkFiles, parseTree, type StoredArray } from "./chunk-files.ts";
 import { PartialDirectory } from "./directory.ts";
@@ -13,6 +13,7 @@ export class StagingTarget extends PartialDirectory implements Target, StoredArr
   constructor(folder: string) {
     super(folder);
     rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true });
     this.#files = new ChunkFiles(folder);
   }
 
