@@ -50,7 +50,7 @@ Deno.test("demo: every recording of the dataset is what its name says, with its 
     assert.equal(formats["sub-nNOS-Male-Subject-1/colon slice 1.rhd"], "intan_rhd");
     assert.equal(formats["sub-nNOS-Male-Subject-1/array/array run 1.ns5"], "blackrock");
     assert.equal(formats["sub-ChAT-Male-Subject-2/light pulses.wav"], "wav");
-    assert.equal(formats["sub-ChAT-Male-Subject-2/myenteric plexus.ome.tiff"], "tiff");
+    assert.equal(formats["sub-ChAT-Male-Subject-2/myenteric plexus.ome.tiff"], "ome_tiff");
     assert.equal(formats["sub-nNOS-Female-Subject-1/template.gtl"], undefined);
     assert.deepEqual(attributes.tables.warnings, []);
 
