@@ -1,6 +1,7 @@
 /** Interrupted and divided conversions give the bytes of an undisturbed one. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { waveFile } from "./support/wave-file.ts";
 
 const CLI = new URL("../cli.ts", import.meta.url).pathname;
 
@@ -39,23 +40,7 @@ async function recording(folder: string): Promise<string> {
     state = (state * 1103515245 + 12345) & 0x7fffffff;
     samples[i] = (state >> 18) - 4096;
   }
-  const header = new DataView(new ArrayBuffer(44));
-  const text = (at: number, word: string) =>
-    [...word].forEach((c, i) => header.setUint8(at + i, c.charCodeAt(0)));
-  text(0, "RIFF");
-  header.setUint32(4, 36 + samples.byteLength, true);
-  text(8, "WAVEfmt ");
-  header.setUint32(16, 16, true);
-  header.setUint16(20, 1, true);
-  header.setUint16(22, 8, true);
-  header.setUint32(24, 30_000, true);
-  header.setUint32(28, 30_000 * 16, true);
-  header.setUint16(32, 16, true);
-  header.setUint16(34, 16, true);
-  text(36, "data");
-  header.setUint32(40, samples.byteLength, true);
-  await Deno.writeFile(path, new Uint8Array(header.buffer));
-  await Deno.writeFile(path, new Uint8Array(samples.buffer), { append: true });
+  await Deno.writeFile(path, waveFile(samples, 8, 30_000));
   return path;
 }
 

@@ -109,6 +109,7 @@ export const FLAGS = {
     value: "K/N",
     help: "run the K-th of N equal shares of the tasks, K from 0",
   },
+  picture: { name: "picture", value: "FILE", help: "draw into this .svg or .png file" },
   against: { name: "against", value: "INPUT", help: "compare with the original, exactly" },
   stats: { name: "stats", help: "say how many bytes and requests it took" },
   jobs: { name: "jobs", short: "j", value: "N", help: "workers (one a core)" },

@@ -173,6 +173,21 @@ export const VERBS: Verb[] = [
     run: async (args, flags) => (await import("./array-job.ts")).finishCommand(args, flags),
   },
   {
+    name: "plot",
+    usage: "[options] INPUT",
+    summary: "draw the channels of a recording, on the terminal or as a picture",
+    arguments: [["<input>", "a file, URL or s3:// address"]],
+    examples: [
+      ["sparc-fuse plot recording.smr", "the first ten seconds, on the terminal"],
+      [
+        "sparc-fuse plot recording.ns5 --channels 0,1 --from 60 --until 61 --picture a.svg",
+        "a second, as SVG",
+      ],
+    ],
+    flags: ["array", "channels", "from", "until", "picture", ...READING],
+    run: async (args, flags) => (await import("./plot.ts")).plotCommand(args, flags),
+  },
+  {
     name: "formats",
     usage: "[options]",
     summary: "list the formats that are read",
@@ -183,6 +198,27 @@ export const VERBS: Verb[] = [
     ]],
     flags: ["json"],
     run: async (args, flags) => (await import("./formats.ts")).formatsCommand(args, flags),
+  },
+  {
+    name: "doctor",
+    usage: "[options]",
+    summary: "check what this machine has and lacks",
+    arguments: [],
+    examples: [["sparc-fuse doctor", "decoders, workers, codecs, credentials, network"]],
+    flags: ["outputDir", "discoverUrl", "json"],
+    run: async (args, flags) => (await import("./doctor.ts")).doctorCommand(args, flags),
+  },
+  {
+    name: "completions",
+    usage: "SHELL",
+    summary: "print completions for bash, zsh or fish",
+    arguments: [["<shell>", "bash, zsh or fish"]],
+    examples: [[
+      "sparc-fuse completions bash > ~/.local/share/bash-completion/completions/sparc-fuse",
+      "once",
+    ]],
+    flags: [],
+    run: async (args) => (await import("./completions.ts")).completionsCommand(args),
   },
 ];
 
