@@ -235,18 +235,12 @@ async function openTableSink(
   path: string | null,
 ): Promise<OrderedSink> {
   const output: ByteOutput = path === null ? new StdoutOutput() : new FileOutput(path);
-  const described = (inner: OrderedSink, more: (rows: number) => Record<string, string>) =>
-    path === null ? inner : new DescribedSink(head, inner, new FileOutput(`${path}.json`), more);
   try {
     switch (sink) {
-      case "csv": {
-        const { CsvSink } = await import("../sinks/ordered/csv.ts");
-        return described(new CsvSink(head, output), () => ({ format: "csv, RFC 4180" }));
-      }
-      case "ndjson": {
-        const { NdjsonSink } = await import("../sinks/ordered/ndjson.ts");
-        return described(new NdjsonSink(head, output), () => ({ format: "ndjson" }));
-      }
+      case "csv":
+        return new (await import("../sinks/ordered/csv.ts")).CsvSink(head, output);
+      case "ndjson":
+        return new (await import("../sinks/ordered/ndjson.ts")).NdjsonSink(head, output);
       case "arrow":
         return new (await import("../sinks/ordered/arrow.ts")).ArrowSink(head, output);
       case "parquet": {
@@ -260,7 +254,9 @@ async function openTableSink(
       default: {
         const { RawSink } = await import("../sinks/ordered/raw.ts");
         const dtype = sampleType(sink, flags, head);
-        return described(new RawSink(head, output, dtype), () => ({
+        const samples = new RawSink(head, output, dtype);
+        if (path === null) return samples;
+        return new DescribedSink(head, samples, new FileOutput(`${path}.json`), () => ({
           format: "raw samples without a header",
           sample_type: npyType(dtype),
           order: "interleaved: all channels of a sample, then all of the next",
