@@ -20,6 +20,7 @@ import {
 } from "./intan-files.ts";
 import { wavFile } from "./sample-files.ts";
 import { buildSon } from "./spike2-files.ts";
+import { join, le, lsmInfo, type Page, staticBlock, writeTiff } from "./tiff-dialect-files.ts";
 
 /** A file to open, and the others of its set. */
 export interface GoodFile {
@@ -44,6 +45,7 @@ export async function goodFiles(): Promise<GoodFile[]> {
     ...blackrockFiles(),
     ...tableFiles(),
     ...await tiffFiles(),
+    ...dialectFiles(),
   ];
 }
 
@@ -279,4 +281,83 @@ function tiffOf(
   });
   strips.forEach((s, i) => bytes.set(s, offsets[i]));
   return bytes;
+}
+
+/** Makers' dialects of TIFF, each with the blocks and texts only it has. */
+function dialectFiles(): GoodFile[] {
+  const [width, height] = [24, 16];
+  const plane = (k: number) => new Uint8Array(width * height).map((_, i) => i * k);
+  const entry = (id: number, type: number, bytes: Uint8Array = new Uint8Array(0)) =>
+    join(le("u4", id, type, bytes.length), bytes);
+  const name = new TextEncoder().encode("cell\0");
+  const end = entry(0xffffffff, 0);
+  const lsm = writeTiff({
+    blocks: {
+      TimeStamps: join(le("i4", 24, 2), le("f8", 1, 2)),
+      ChannelColors: join(le("u4", 45, 2, 2, 24, 32, 0), plane(9).subarray(0, 8), le("u4", 1, 1)),
+      EventList: join(le("u4", 29, 1, 21), le("f8", 1.5), le("u4", 0), name),
+      ScanInformation: join(
+        entry(0x10000000, 0),
+        entry(0x10000001, 2, name),
+        entry(0x20000000, 0),
+        entry(0x40000000, 0),
+        entry(0x40000006, 4, le("i4", 1)),
+        end,
+        end,
+        end,
+      ),
+    },
+    pages: (offsets) =>
+      [0, 1, 2, 3].map((i): Page => ({
+        width,
+        height,
+        bits: [8, 8],
+        data: [plane(i + 1), plane(i + 5)],
+        fields: [
+          [284, 3, [2]],
+          ...(i ? [] : [
+            [
+              34412,
+              1,
+              lsmInfo({
+                DimensionX: width,
+                DimensionY: height,
+                DimensionZ: 2,
+                DimensionTime: 2,
+                DimensionChannels: 2,
+                ScanType: 6,
+                DataType: 1,
+                VoxelSizeX: 1e-7,
+              }, offsets),
+            ] as const,
+          ]),
+        ] as Page["fields"],
+      })),
+  });
+  const settings = "SI.hChannels.channelSave = [1;2]\nSI.hStackManager.numSlices = 2\n" +
+    "SI.hStackManager.framesPerSlice = 1\nSI.hRoiManager.scanFrameRate = 30";
+  const scanimage = writeTiff({
+    big: true,
+    afterHeader: staticBlock(settings, '{"RoiGroups":{}}'),
+    pages: [0, 1, 2, 3, 4].map((i): Page => ({
+      width,
+      height,
+      bits: [8],
+      data: [plane(i + 1)],
+      fields: [[270, 2, `frameNumbers = ${i >> 1}\nframeTimestamps_sec = ${i / 30}`]],
+    })),
+  });
+  const rgb = new Uint8Array(16 * 16 * 3).map((_, i) => i >> 2);
+  const svs = writeTiff({
+    pages: [[32, 32, 4], [16, 16, 1]].map(([w, h, tiles]): Page => ({
+      width: w,
+      height: h,
+      bits: [8, 8, 8],
+      tile: [16, 16],
+      data: new Array(tiles).fill(rgb),
+      fields: [[270, 2, "Aperio Image Library v11\r\n32x32|AppMag = 20|MPP = 0.5"]],
+    })),
+  });
+  return Object.entries({ "stack.lsm": lsm, "volumes.tif": scanimage, "slide.svs": svs })
+    .map(([main, bytes]) => ({ main, files: { [main]: bytes } }));
 }
