@@ -20,7 +20,7 @@ import { type LsmOrder, mendCompressed, unwrapOffsets, writingOrder } from "./ls
 import { channelPage, FLOAT, mendDepths, mendFormat } from "./lsm-pages.ts";
 import { readScanInformation } from "./lsm-scan-info.ts";
 import { CZ_LSMINFO } from "./tiff-probe.ts";
-import { dateTime, tagAttributes } from "./tiff-attributes.ts";
+import { dateTime, keepPalette, paletteOf, tagAttributes } from "./tiff-attributes.ts";
 import { readTiff, type TiffFile } from "./tiff-file.ts";
 import { type Plane, sameShape } from "./tiff-layout.ts";
 import type { PageKind, TiffPage } from "./tiff-page.ts";
@@ -355,6 +355,9 @@ async function describe(
     ...dataset.images[0].attributes,
     tiff: await tagAttributes(tiff.first),
   };
+  const palette = await paletteOf(tiff.first, tiff.pages[0].kind);
+  const colours = palette && keepPalette(palette, dataset.images[0]);
+  if (colours) dataset.arrays.push(colours);
   if (stamps.length) {
     dataset.arrays.push({
       path: "source/lsm/time_stamps",
