@@ -3,8 +3,7 @@
  * floats without a SampleFormat, channels of different depths in one page.
  */
 import { isFuseError } from "../../src/errors.ts";
-import type { IfdEntry } from "./tiff-ifd.ts";
-import { type Ifd, readNumbers } from "./tiff-ifd.ts";
+import { type Ifd, type IfdEntry, readNumbers } from "./tiff-ifd.ts";
 import { type PageKind, sampleType, type TiffPage } from "./tiff-page.ts";
 import { Tag } from "./tiff-tags.ts";
 
