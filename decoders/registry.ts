@@ -2,6 +2,7 @@
 import { abf } from "./ephys/abf.ts";
 import { biopac } from "./ephys/biopac.ts";
 import { blackrock } from "./ephys/blackrock.ts";
+import { edf } from "./ephys/edf.ts";
 import { intanRhd, intanRhs } from "./ephys/intan.ts";
 import { smrx } from "./ephys/smrx.ts";
 import { spike2 } from "./ephys/spike2.ts";
@@ -19,6 +20,7 @@ export const FORMATS: readonly FormatDescriptor[] = [
   abf,
   biopac,
   blackrock,
+  edf,
   intanRhd,
   intanRhs,
   lsm,
