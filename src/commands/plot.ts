@@ -66,7 +66,9 @@ async function draw(input: string, flags: FlagValues, columns: number): Promise<
     });
     const { plan, dataset } = planned;
     const [table] = chooseTables(
-      tablesOf(plan, dataset, { time: true, scaled: true }).filter((t) => t.kind === "recording"),
+      tablesOf(plan, dataset, { time: true, values: "scaled" }).filter((t) =>
+        t.kind === "recording"
+      ),
       (flags.array as string | undefined) ??
         (dataset.recordings.length > 1 ? dataset.recordings[0].name : undefined),
       { source: plan.input.name, single: true },

@@ -17,7 +17,7 @@ import { executePlan, type Outcome } from "../pool/execute.ts";
 import { type SinkName, SINKS } from "../sinks/names.ts";
 import { npyType } from "../sinks/npy/format.ts";
 import { chooseArray, chooseTables, onlyArrays } from "../sinks/ordered/choose.ts";
-import { type TableDefinition, tablesOf } from "../sinks/ordered/definition.ts";
+import { type TableDefinition, type TableOptions, tablesOf } from "../sinks/ordered/definition.ts";
 import { ownerExecutor } from "../sinks/ordered/executor.ts";
 import type { ByteOutput } from "../sinks/ordered/output.ts";
 import { tablesOnly } from "../sinks/ordered/prepare.ts";
@@ -93,20 +93,26 @@ export function openSink(
     });
   }
   const job: Job = { sink, flags, planned, place };
+  const physical = flags.keep !== "raw";
   if (sink === "npz") {
-    return joined(job, "", planned.plan, (folder, output) => new NpzTarget(folder, output));
+    return joined(
+      job,
+      "",
+      planned.plan,
+      (folder, output) => new NpzTarget(folder, output, physical),
+    );
   }
   if (sink !== "npy") return tables(job);
   const index = chooseArray(planned.plan, flags.array as string | undefined);
   const { path } = planned.plan.arrays[index];
-  const table = tablesOf(planned.plan, planned.dataset, { time: false, scaled: false })
+  const table = tablesOf(planned.plan, planned.dataset, { time: false, values: valuesOf(job) })
     .find((t) => t.head.name === path);
   if (table && table.feeds.every((f) => f.source.kind !== "stored")) return tables(job, [table]);
   const name = flags.array === undefined || path === "signals"
     ? ""
     : `.${path.replaceAll("/", ".")}`;
   const plan = onlyArrays(planned.plan, [index]);
-  return joined(job, name, plan, (folder, output) => new NpyTarget(folder, output, path));
+  return joined(job, name, plan, (folder, output) => new NpyTarget(folder, output, physical, path));
 }
 
 /** An output joined from chunk files: all arrays, or one that is not a recording's signals. */
@@ -157,7 +163,7 @@ function tables(job: Job, only?: TableDefinition[]): OwnDestination | null {
   const wanted = flags.array as string | undefined;
   const found = only ??
     chooseTables(
-      tablesOf(planned.plan, dataset, { time: !SAMPLES.has(sink), scaled: scaled(job) })
+      tablesOf(planned.plan, dataset, { time: !SAMPLES.has(sink), values: valuesOf(job) })
         .filter((t) => !SAMPLES.has(sink) || t.kind === "recording"),
       wanted,
       { source: planned.plan.input.name, single: place.base === null },
@@ -178,8 +184,10 @@ function tables(job: Job, only?: TableDefinition[]): OwnDestination | null {
   };
 }
 
-function scaled({ sink, flags }: Job): boolean {
-  return SCALED.has(sink) && flags.keep !== "raw";
+/** What a sink is given of calibrated integers. */
+function valuesOf({ sink, flags }: Job): TableOptions["values"] {
+  if (flags.keep === "raw" || sink === "i16le") return "raw";
+  return SCALED.has(sink) ? "scaled" : "physical";
 }
 
 /** What a table adds to the name of its file: nothing for the only recording. */

@@ -44,14 +44,33 @@ export function decideStorage(
     return { dtype: rawType, attributes, calibrate: false };
   }
   const bits = recording.significantBits ?? integerBits(rawType as never);
-  const exact = !mixed && bits !== undefined &&
-    channels.every(({ gain, offset }) =>
+  return {
+    dtype: mixed ? "float64" : productType(bits, channels),
+    attributes: {},
+    calibrate: true,
+  };
+}
+
+/** The narrowest float from which integers of so many bits can be had back after `raw * gain + offset`. */
+export function productType(
+  bits: number | undefined,
+  scales: { gain: number; offset: number }[],
+): "float32" | "float64" {
+  const exact = bits !== undefined &&
+    scales.every(({ gain, offset }) =>
       gain !== 0 &&
       (2 ** bits + Math.abs(offset / gain) < FLOAT32_STEPS ||
         (2 ** bits <= FLOAT32_INTEGERS && offset === 0 &&
           Number.isInteger(Math.log2(Math.abs(gain)))))
     );
-  return { dtype: exact ? "float32" : "float64", attributes: {}, calibrate: true };
+  return exact ? "float32" : "float64";
+}
+
+/** The CF scale of an array's attributes; null when its values are physical as they are. */
+export function packingOf(attributes: Attributes): { gain: number; offset: number } | null {
+  const { scale_factor: gain = 1, add_offset: offset = 0 } = attributes;
+  if (typeof gain !== "number" || typeof offset !== "number") return null;
+  return gain === 1 && offset === 0 ? null : { gain, offset };
 }
 
 /** Element type the samples of a part decode to. */

@@ -32,6 +32,13 @@ export function npyType(dtype: DType, characters = 1): string {
   return DESCR[dtype] ?? `<U${Math.max(1, characters)}`;
 }
 
+/** The element type a NumPy name of a number stands for. */
+export function dtypeOfNpy(descr: string): DType {
+  const found = Object.entries(DESCR).find(([, name]) => name === descr);
+  if (!found) throw new TypeError(`no element type for ${descr}`);
+  return found[0] as DType;
+}
+
 /** Bytes of an element of a NumPy type, other than text. */
 export function elementBytes(descr: string): number {
   return Number(descr.slice(2));

@@ -1,9 +1,10 @@
 /** Which tables a plan gives, and where the values of their columns come from. */
 import { FuseError } from "../../errors.ts";
 import type { Channel, Dataset } from "../../model/dataset.ts";
-import type { DType } from "../../model/dtype.ts";
+import { type DType, integerBits } from "../../model/dtype.ts";
 import type { ClockLayout, FrameLayout } from "../../model/layout.ts";
 import type { Plan, PlannedArray, SignalPart } from "../../plan/plan.ts";
+import { packingOf, productType } from "../../plan/calibration.ts";
 import { columnType } from "./feed.ts";
 import type { ColumnValues, TableColumn, TableHead } from "./table.ts";
 
@@ -24,7 +25,12 @@ export type FeedSource =
   }
   /** Array `array` of the plan, which is written to chunk files first and read back by rows. */
   | { kind: "stored"; array: number }
-  | { kind: "values"; values: ColumnValues };
+  | {
+    kind: "values";
+    values: ColumnValues;
+    dtype: DType;
+    calibration?: SignalPart["calibration"];
+  };
 
 /** A table with its feeds; the columns of the feeds are those of the head, in order. */
 export interface TableDefinition {
@@ -37,8 +43,11 @@ export interface TableDefinition {
 export interface TableOptions {
   /** Give recordings a column of times. */
   time: boolean;
-  /** Columns of raw integers carry their scale, for a sink that multiplies by itself. */
-  scaled: boolean;
+  /**
+   * `scaled`: columns of raw integers carry their scale, for a sink that multiplies by itself;
+   * `physical`: they are multiplied out; `raw`: they stay as they are.
+   */
+  values: "scaled" | "physical" | "raw";
 }
 
 /** Every table of a plan: recordings first, then tables of events. */
@@ -54,7 +63,7 @@ export function tablesOf(plan: Plan, dataset: Dataset, options: TableOptions): T
   for (const group of plan.groups) {
     const match = /^events\/[^/]+$/.exec(group.path);
     if (!match) continue;
-    const table = eventTable(plan, group.path);
+    const table = eventTable(plan, group.path, options.values);
     if (table) tables.push(table);
   }
   return tables;
@@ -101,7 +110,7 @@ function recordingTable(
     : [];
   const raw = calibrations.every((p) => !p.calibration);
   for (const channel of channels) {
-    columns.push(channelColumn(channel, array, names, raw, options.scaled));
+    columns.push(channelColumn(channel, array, names, raw, options.values === "scaled"));
   }
   feeds.push(...signalFeeds(array, index, channels.length));
   return {
@@ -158,7 +167,7 @@ function timeColumn(time: PlannedArray, names: ColumnNames): TableColumn {
 function timeSource(time: PlannedArray): FeedSource {
   const { origin } = time;
   if (origin.kind === "stream") return { ...origin, channels: false, dtype: "float64" };
-  if (origin.kind === "values") return { kind: "values", values: origin.values };
+  if (origin.kind === "values") return { kind: "values", values: origin.values, dtype: "float64" };
   return { kind: "clock", clock: origin as ClockLayout };
 }
 
@@ -189,7 +198,11 @@ function channelColumn(
 }
 
 /** The table of an event group; null for lines whose edges are only found on the way. */
-function eventTable(plan: Plan, path: string): TableDefinition | null {
+function eventTable(
+  plan: Plan,
+  path: string,
+  values: TableOptions["values"],
+): TableDefinition | null {
   const arrays = plan.arrays.filter((a) =>
     a.path.startsWith(`${path}/`) && !a.path.slice(path.length + 1).includes("/")
   );
@@ -203,20 +216,31 @@ function eventTable(plan: Plan, path: string): TableDefinition | null {
     const name = array.path.slice(path.length + 1);
     const width = array.shape.slice(1).reduce<number>((n, s) => n * (s ?? 1), 1);
     if (width === 0) continue;
-    const { units, ...rest } = attributes;
+    const packing = values === "raw" ? null : packingOf(attributes);
+    const { units, ...own } = attributes;
+    const { scale_factor: _gain, add_offset: _offset, ...unpacked } = own;
+    const stored = columnType(dtype, array.path);
+    const out = packing && values === "physical"
+      ? productType(integerBits(dtype as never), [packing])
+      : stored;
     for (let k = 0; k < width; k++) {
       columns.push({
         name: names.take(array.shape.length === 1 ? name : `${name}_${k}`),
         units: typeof units === "string" ? units : "",
-        dtype: columnType(dtype, array.path),
+        dtype: out,
         role: name === "time" ? "time" : "field",
-        attributes: rest,
+        ...(packing && values === "scaled" ? { scale: packing } : {}),
+        attributes: packing ? unpacked : own,
       });
     }
+    const calibration = out === stored || !packing ? undefined : {
+      gain: new Float64Array(width).fill(packing.gain),
+      offset: new Float64Array(width).fill(packing.offset),
+    };
     feeds.push({
       source: origin.kind === "stream"
-        ? { ...origin, channels: false, dtype: columnType(dtype, array.path) }
-        : { kind: "values", values: origin.values },
+        ? { ...origin, channels: false, dtype: out, calibration }
+        : { kind: "values", values: origin.values, dtype: out, calibration },
       width,
     });
   }

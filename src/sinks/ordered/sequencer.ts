@@ -103,7 +103,7 @@ class Sequencer {
         const stream = source.kind === "stream" ? source.stream : undefined;
         const feed = source.kind === "clock" ? null : new Feed(table.head.name, width, stream);
         if (source.kind === "values") {
-          const columns = innerColumns(source.values, width);
+          const columns = innerColumns(source.values, width).map((c, i) => typed(c, source, i));
           feed!.push(columns, columns[0].length);
           feed!.ended = true;
         }
@@ -338,10 +338,10 @@ function times(clock: ClockLayout, first: number, count: number): Float64Array {
   return out;
 }
 
-/** Values of column `index` of a stream's block in the type of their column, multiplied out where the plan says so. */
+/** Values of column `index` in the type of their column, multiplied out where the plan says so. */
 function typed(
   values: ColumnValues,
-  source: Extract<FeedSource, { kind: "stream" }>,
+  source: Extract<FeedSource, { kind: "stream" | "values" }>,
   index: number,
 ): ColumnValues {
   const { calibration, dtype } = source;

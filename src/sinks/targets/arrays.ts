@@ -8,7 +8,17 @@ import { makeZip } from "client-zip";
 import { FuseError } from "../../errors.ts";
 import { jsonText } from "../ordered/describe.ts";
 import type { ByteOutput } from "../ordered/output.ts";
-import { codePoints, elementBytes, fixedWidthText, npyHeader, npyType } from "../npy/format.ts";
+import { allocate, integerBits, sizeOf } from "../../model/dtype.ts";
+import { packingOf, productType } from "../../plan/calibration.ts";
+import { chunkValues } from "../ordered/feed.ts";
+import {
+  codePoints,
+  dtypeOfNpy,
+  elementBytes,
+  fixedWidthText,
+  npyHeader,
+  npyType,
+} from "../npy/format.ts";
 import {
   ChunkFiles,
   parseTree,
@@ -32,7 +42,12 @@ abstract class JoinedArrays extends PartialDirectory implements Target {
    * @param folder where chunks are collected; it is removed at the end
    * @param makeOutput opens the output, when the chunks are complete
    */
-  constructor(folder: string, readonly makeOutput: () => ByteOutput) {
+  constructor(
+    folder: string,
+    readonly makeOutput: () => ByteOutput,
+    /** Multiply values with a CF scale out: NumPy's formats have no place for one. */
+    readonly physical: boolean,
+  ) {
     super(folder);
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
@@ -70,14 +85,19 @@ abstract class JoinedArrays extends PartialDirectory implements Target {
 
 /** One array as `.npy`. */
 export class NpyTarget extends JoinedArrays {
-  constructor(folder: string, makeOutput: () => ByteOutput, readonly array: string) {
-    super(folder, makeOutput);
+  constructor(
+    folder: string,
+    makeOutput: () => ByteOutput,
+    physical: boolean,
+    readonly array: string,
+  ) {
+    super(folder, makeOutput, physical);
   }
 
   protected async join(tree: StoredTree, files: ChunkFiles, output: ByteOutput): Promise<void> {
     const array = tree.arrays.find((a) => a.path === this.array);
     if (!array) throw new FuseError("Sink", "the array was not written", { array: this.array });
-    const { pieces } = npyMember(array, files);
+    const { pieces } = npyMember(array, files, this.physical);
     for (const piece of pieces()) await output.write(piece);
   }
 }
@@ -96,7 +116,7 @@ export class NpzTarget extends JoinedArrays {
 
   *#members(tree: StoredTree, files: ChunkFiles): Generator<Member> {
     const name = tree.arrays.some((a) => a.path === METADATA) ? `${METADATA}_json` : METADATA;
-    yield textMember(name, [jsonText(describeTree(tree))], []);
+    yield textMember(name, [jsonText(describeTree(tree, this.physical))], []);
     const known = new Set(tree.arrays.map((a) => a.path));
     // Documents are members without `.npy`, which NumPy gives as bytes.
     for (const path of documents(this.path, "", known)) {
@@ -104,7 +124,7 @@ export class NpzTarget extends JoinedArrays {
       yield { name: path, size: bytes.length, pieces: () => [bytes] };
     }
     for (const array of tree.arrays) {
-      const { size, pieces } = npyMember(array, files);
+      const { size, pieces } = npyMember(array, files, this.physical);
       yield { name: `${array.path}.npy`, size, pieces };
     }
   }
@@ -124,8 +144,14 @@ function textMember(path: string, values: string[], shape: number[]): Member {
 }
 
 /** An array in `.npy` form. Strings take two passes: their width is that of the longest. */
-function npyMember(array: StoredArray, files: ChunkFiles): Omit<Member, "name"> {
+function npyMember(
+  array: StoredArray,
+  files: ChunkFiles,
+  physical: boolean,
+): Omit<Member, "name"> {
   const count = array.shape.reduce((a, b) => a * b, 1);
+  const packing = physical ? packingOf(array.attributes) : null;
+  if (packing && array.descr !== "|O") return productMember(array, files, packing);
   if (array.descr !== "|O") {
     const head = npyHeader({ descr: array.descr, fortranOrder: false, shape: array.shape });
     return {
@@ -159,13 +185,43 @@ function npyMember(array: StoredArray, files: ChunkFiles): Omit<Member, "name"> 
   };
 }
 
+/** Packed values, multiplied out. */
+function productMember(
+  array: StoredArray,
+  files: ChunkFiles,
+  packing: { gain: number; offset: number },
+): Omit<Member, "name"> {
+  const { descr, shape } = array;
+  const stored = dtypeOfNpy(descr);
+  const dtype = productType(integerBits(stored as never), [packing]);
+  const head = npyHeader({ descr: npyType(dtype), fortranOrder: false, shape });
+  const count = shape.reduce((a, b) => a * b, 1);
+  const { gain, offset } = packing;
+  return {
+    size: head.length + count * sizeOf(dtype),
+    *pieces() {
+      yield head;
+      for (const piece of files.pieces(array)) {
+        const raw = chunkValues(stored, piece);
+        const out = allocate(dtype, raw.length);
+        for (let i = 0; i < out.length; i++) out[i] = Number(raw[i]) * gain + offset;
+        yield new Uint8Array(out.buffer);
+      }
+    },
+  };
+}
+
 /** What the metadata member says: attributes of groups and arrays by path. */
-function describeTree({ arrays, groups }: StoredTree) {
+function describeTree({ arrays, groups }: StoredTree, physical: boolean) {
   return {
     attributes: groups.get("") ?? {},
     groups: Object.fromEntries([...groups].filter(([path]) => path !== "")),
     arrays: Object.fromEntries(
-      arrays.map(({ path, dims, attributes }) => [path, { dims, attributes }]),
+      arrays.map(({ path, dims, attributes }) => {
+        if (!physical || !packingOf(attributes)) return [path, { dims, attributes }];
+        const { scale_factor: _gain, add_offset: _offset, ...rest } = attributes;
+        return [path, { dims, attributes: rest }];
+      }),
     ),
   };
 }
