@@ -110,6 +110,13 @@ export const FLAGS = {
     help: "run the K-th of N equal shares of the tasks, K from 0",
   },
   picture: { name: "picture", value: "FILE", help: "draw into this .svg or .png file" },
+  refsTo: {
+    name: "to",
+    value: "KIND",
+    choices: ["kerchunk", "parquet"],
+    default: "kerchunk",
+    help: "one JSON file, or a folder of parquet files for very many chunks",
+  },
   against: { name: "against", value: "INPUT", help: "compare with the original, exactly" },
   stats: { name: "stats", help: "say how many bytes and requests it took" },
   jobs: { name: "jobs", short: "j", value: "N", help: "workers (one a core)" },

@@ -110,6 +110,24 @@ export const VERBS: Verb[] = [
     run: async (args, flags) => (await import("./slice.ts")).sliceCommand(args, flags),
   },
   {
+    name: "refs",
+    usage: "[options] INPUT",
+    summary: "a kerchunk reference file: a store over the original bytes, where they lie",
+    arguments: [[
+      "<input>",
+      "a file, URL or s3:// address; readers must reach it under the same name",
+    ]],
+    examples: [
+      ["sparc-fuse refs s3://bucket/rec.ns5 -o refs", "writes refs/rec.ns5.refs.json"],
+      [
+        "python -c \"import xarray as xr; xr.open_dataset('refs/rec.ns5.refs.json', engine='kerchunk')\"",
+        "opens it",
+      ],
+    ],
+    flags: ["outputDir", "refsTo", "overwrite", ...READING],
+    run: async (args, flags) => (await import("./refs.ts")).refsCommand(args, flags),
+  },
+  {
     name: "verify",
     usage: "[options] STORE",
     summary: "read every chunk of a store again, and compare it with its source",
