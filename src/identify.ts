@@ -1,5 +1,12 @@
 /** Which format a file is, by its bytes first and its name second. */
-import { type FormatDescriptor, type OpenOptions, PROBE_BYTES } from "../decoders/format.ts";
+import {
+  type FormatDescriptor,
+  NOT_MINE,
+  type OpenOptions,
+  PROBE_BYTES,
+  type ProbeInput,
+  type ProbeResult,
+} from "../decoders/format.ts";
 import { FORMATS } from "../decoders/registry.ts";
 import { FuseError, toFuseError } from "./errors.ts";
 import { checkDataset } from "./model/check.ts";
@@ -35,6 +42,15 @@ const FIRST_BYTES = 512;
 /** Score that no further byte can change. */
 const CERTAIN_SCORE = 240;
 
+/** A probe that stumbles over strange bytes has not found its own; the other formats still have a say. */
+function probed(format: FormatDescriptor, input: ProbeInput): ProbeResult {
+  try {
+    return format.probe(input);
+  } catch {
+    return NOT_MINE;
+  }
+}
+
 /** All formats that claim the file, best first; reads at most {@link PROBE_BYTES} of it. */
 export async function identify(source: ByteSource, signal?: AbortSignal): Promise<Candidate[]> {
   if (source.access === "forward") {
@@ -50,7 +66,7 @@ function candidatesFor(source: ByteSource, head: Uint8Array): Candidate[] {
   const input = { head, name: source.name.toLowerCase(), size: source.size };
   const candidates: Candidate[] = [];
   for (const format of FORMATS) {
-    const { score, why } = format.probe(input);
+    const { score, why } = probed(format, input);
     if (score > 0) candidates.push({ format, score, why });
   }
   return candidates.sort((a, b) => b.score - a.score);

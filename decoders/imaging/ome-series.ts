@@ -1,4 +1,5 @@
 /** OME images: from the XML's TiffData blocks to planes, axes, scales and channels. */
+import { FuseError } from "../../src/errors.ts";
 import type { Attributes, Dataset, ImageSeries } from "../../src/model/dataset.ts";
 import type { OmeFile, OmeFileSet } from "./ome-files.ts";
 import type { OmeImage, OmeTiffData } from "./ome-xml.ts";
@@ -83,6 +84,7 @@ function placePlanes(
   >;
   const fastestFirst = [...order].map((axis) => ({ axis, size: outer[axis] }));
   const total = outer.t * outer.c * outer.z;
+  checkPromise(image, total, blocks, set);
   const planes: (Plane | null)[] = new Array(total).fill(null);
   let inMissingFiles = 0, outside = 0, unlike = 0;
   for (const block of blocks) {
@@ -119,6 +121,29 @@ function placePlanes(
   if (outside > 0) warn(`${outside} TiffData blocks name planes outside of the image`);
   if (unlike > 0) warn(`${unlike} pages differ from the others in size or type and are left out`);
   return planes.some((p) => p !== null) ? { planes, outer, kind, inMissingFiles } : undefined;
+}
+
+/** Planes that may be missing whatever the files hold, and planes a plane in the files may stand for. */
+const FREE_PLANES = 1 << 20, PLANES_EACH = 256;
+
+/** @throws FuseError `Truncated` when next to nothing of a huge image is in the files. */
+function checkPromise(
+  image: OmeImage,
+  total: number,
+  blocks: OmeTiffData[],
+  set: OmeFileSet,
+): void {
+  if (total <= FREE_PLANES) return;
+  const files = new Set(blocks.map((block) => set.fileOf(block)));
+  const held = [...files].reduce((n, file) => n + (file?.pages.size ?? 0), 0);
+  if (total <= PLANES_EACH * held) return;
+  throw new FuseError("Truncated", "the files hold next to nothing of what the OME-XML announces", {
+    source: set.dataset.sources[0].name,
+    format: "ome_tiff",
+    field: image.id,
+    found: `${held} pages`,
+    expected: `${total} planes`,
+  });
 }
 
 function planeOf(file: OmeFile, index: number): Plane {

@@ -68,6 +68,8 @@ export interface OmeDocument {
 
 /** Planes one document may announce: far above any recording. */
 const MOST_PLANES = 1 << 26;
+/** Elements inside each other: far deeper than any schema goes. */
+const MOST_DEPTH = 500;
 
 /** True when a text looks like the OME-XML of an OME-TIFF. */
 export function isOmeXml(text: string | undefined): text is string {
@@ -117,6 +119,13 @@ class OmeReading {
   open(tag: SaxesTagPlain): void {
     const parent = this.#path.at(-1);
     const local = localName(tag.name);
+    if (this.#path.length >= MOST_DEPTH) {
+      throw new FuseError("Corrupt", "the OME-XML has too many elements inside each other", {
+        source: this.source,
+        format: "ome_tiff",
+        expected: `at most ${MOST_DEPTH}`,
+      });
+    }
     this.#path.push(local);
     this.text = "";
     const at = (name: string): string | undefined => tag.attributes[name];

@@ -14,6 +14,9 @@ export interface PageGroup {
   levels: TiffPage[][];
 }
 
+/** Levels of a pyramid, and images before a page among which the one it reduces is looked for. */
+const MOST_LEVELS = 32, NEAR_GROUPS = 256;
+
 /** The photometric kind of what the decoder puts out: YCbCr becomes RGB. */
 export function outputPhotometric(kind: PageKind): number {
   const converted = kind.photometric === Photometric.YCbCr && kind.samples === 3 &&
@@ -91,7 +94,7 @@ export function groupPages(pages: TiffPage[]): PageGroup[] {
   }
   const groups: PageGroup[] = [];
   for (const stack of stacks.values()) {
-    const base = groups.findLast((group) => isLevelOf(stack, group));
+    const base = groups.slice(-NEAR_GROUPS).findLast((group) => isLevelOf(stack, group));
     if (base) base.levels.push(stack);
     else groups.push({ pages: stack, levels: [] });
   }
@@ -124,7 +127,7 @@ export function buildLevels(
   const axes = axesOf(outer, kind);
   const levels = [buildLevel(planes, outer, axes)];
   const subs = planes.map((plane) => plane && (plane.shift ? [] : subLevels(plane.page)));
-  const count = Math.min(...subs.map((s) => s?.length ?? 32), 32);
+  const count = subs.reduce((n, s) => Math.min(n, s?.length ?? n), MOST_LEVELS);
   const candidates = Array.from(
     { length: count },
     (_, k) => planes.map((plane, i) => plane && { ...plane, page: subs[i]![k] }),

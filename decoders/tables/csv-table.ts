@@ -264,7 +264,8 @@ function columnDecimal(cells: string[], decimal: Decimal): Decimal {
 /** A whole number no double equals: 2^53 has sixteen digits. */
 function isWideInteger(cell: string): boolean {
   if (!/^[+-]?\d{16,}$/.test(cell)) return false;
-  return BigInt(Number(cell)) !== BigInt(cell);
+  const near = Number(cell);
+  return !Number.isFinite(near) || BigInt(near) !== BigInt(cell);
 }
 
 /** Names and units from the header rows, from a commented header, or from the preamble. */

@@ -4,7 +4,7 @@ import type { Attributes, Dataset } from "../model/dataset.ts";
 import { type DType, sizeOf } from "../model/dtype.ts";
 import { type Provenance, rootAttributes } from "./attributes.ts";
 import { type ChunkTargets, DEFAULT_TARGETS, rowChunk } from "./chunking.ts";
-import type { ArrayOrigin, Compressor, Plan, PlannedArray } from "./plan.ts";
+import type { ArrayOrigin, Compressor, Plan, PlannedArray, PlannedGroup } from "./plan.ts";
 
 /** Choices a user has about the output. */
 export interface PlanOptions {
@@ -27,6 +27,9 @@ export class PlanBuilder {
   readonly plan: Plan;
   readonly targets: ChunkTargets;
   readonly compressor: Compressor;
+  /** Groups and arrays by path: a file may hold tens of thousands. */
+  readonly #groups = new Map<string, PlannedGroup>();
+  readonly #arrays = new Set<string>();
 
   constructor(
     readonly dataset: Dataset,
@@ -66,6 +69,7 @@ export class PlanBuilder {
       outputBytes: 0,
       taskMemoryBytes: 1 << 20,
     };
+    this.#groups.set("", this.plan.groups[0]);
   }
 
   /** The compressor for arrays in which runs of equal values are the rule. */
@@ -81,31 +85,35 @@ export class PlanBuilder {
 
   /** Adds a group once; later attributes are merged in. */
   group(path: string, attributes: Attributes = {}): void {
-    const existing = this.plan.groups.find((g) => g.path === path);
-    if (existing) Object.assign(existing.attributes, attributes);
-    else {
-      const parent = path.includes("/") ? path.slice(0, path.lastIndexOf("/")) : "";
-      if (parent) this.group(parent);
-      this.plan.groups.push({ path, attributes });
-    }
+    const existing = this.#groups.get(path);
+    if (existing) return void Object.assign(existing.attributes, attributes);
+    if (this.#arrays.has(path)) throw this.#clash(path);
+    const parent = path.includes("/") ? path.slice(0, path.lastIndexOf("/")) : "";
+    if (parent) this.group(parent);
+    const group = { path, attributes };
+    this.plan.groups.push(group);
+    this.#groups.set(path, group);
   }
 
   /** Adds an array and gives its index. */
   array(array: Omit<PlannedArray, "compressor"> & { compressor?: Compressor }): number {
     const parent = array.path.includes("/") ? array.path.slice(0, array.path.lastIndexOf("/")) : "";
     if (parent) this.group(parent);
-    if (this.plan.arrays.some((a) => a.path === array.path)) {
-      throw new FuseError("Corrupt", "two arrays of the output have one name", {
-        source: this.plan.input.name,
-        array: array.path,
-      });
-    }
+    if (this.#arrays.has(array.path) || this.#groups.has(array.path)) throw this.#clash(array.path);
+    this.#arrays.add(array.path);
     this.plan.arrays.push({ ...array, compressor: array.compressor ?? this.compressor });
     if (array.dtype !== "string") {
       const count = array.shape.reduce<number>((n, s) => n * (s ?? 0), 1);
       this.plan.outputBytes += count * sizeOf(array.dtype);
     }
     return this.plan.arrays.length - 1;
+  }
+
+  #clash(path: string): FuseError {
+    return new FuseError("Corrupt", "two parts of the output have one name", {
+      source: this.plan.input.name,
+      array: path,
+    });
   }
 
   /** Adds an array whose first dimension holds rows: values in memory, or a stream. */

@@ -90,19 +90,23 @@ class Writer {
   }
 
   i16(value: number): void {
-    this.#view.setInt16(this.#take(2), value, this.file.littleEndian);
+    const at = this.#take(2);
+    this.#view.setInt16(at, value, this.file.littleEndian);
   }
 
   i32(value: number): void {
-    this.#view.setInt32(this.#take(4), value, this.file.littleEndian);
+    const at = this.#take(4);
+    this.#view.setInt32(at, value, this.file.littleEndian);
   }
 
   u64(value: number): void {
-    this.#view.setBigUint64(this.#take(8), BigInt(value), this.file.littleEndian);
+    const at = this.#take(8);
+    this.#view.setBigUint64(at, BigInt(value), this.file.littleEndian);
   }
 
   f64(value: number): void {
-    this.#view.setFloat64(this.#take(8), value, this.file.littleEndian);
+    const at = this.#take(8);
+    this.#view.setFloat64(at, value, this.file.littleEndian);
   }
 
   raw(bytes: Uint8Array): void {
@@ -111,7 +115,8 @@ class Writer {
   }
 
   zeros(count: number): void {
-    this.#bytes.fill(0, this.length, this.#take(count) + count);
+    const at = this.#take(count);
+    this.#bytes.fill(0, at, at + count);
   }
 
   /** Zeros up to `end`. */
