@@ -1,5 +1,7 @@
 /** Every format, one line each. Adding a format adds its line here. */
 import { abf } from "./ephys/abf.ts";
+import { adibin } from "./ephys/adibin.ts";
+import { adidat } from "./ephys/adidat.ts";
 import { biopac } from "./ephys/biopac.ts";
 import { blackrock } from "./ephys/blackrock.ts";
 import { edf } from "./ephys/edf.ts";
@@ -18,6 +20,8 @@ import { csv } from "./tables/csv.ts";
 /** All formats, in the order ties are shown. */
 export const FORMATS: readonly FormatDescriptor[] = [
   abf,
+  adibin,
+  adidat,
   biopac,
   blackrock,
   edf,
