@@ -63,6 +63,31 @@ const KNOWN: Record<number, string> = {
   65535: "Pentax PEF",
 };
 
+/**
+ * The most bytes one stored byte can decode to, where a compression has such a bound: LZW strings grow by
+ * a byte a code of up to 12 bits, deflate copies 258 bytes by two bits, PackBits 128 by two bytes, a JPEG
+ * block of 64 takes a bit or two (and stands for four times as much of a coarser chroma).
+ */
+const MOST_EXPANSION: Record<number, number> = {
+  1: 1,
+  5: 4096,
+  6: 4096,
+  7: 4096,
+  8: 1100,
+  32773: 65,
+  32946: 1100,
+  33007: 4096,
+  34892: 4096,
+  34933: 1100,
+  50013: 1100,
+};
+
+/** Bytes that `stored` bytes of a compression can decode to at most. */
+export function mostDecoded(compression: number, stored: number): number {
+  const most = MOST_EXPANSION[compression];
+  return most === undefined ? Infinity : (stored + 64) * most;
+}
+
 /** True when chunks of a compression can be decoded. */
 export function isDecoded(compression: number): boolean {
   return Object.hasOwn(DECODED, compression);

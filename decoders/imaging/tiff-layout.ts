@@ -7,6 +7,7 @@ import type { ImageLevel, ImageSeries } from "../../src/model/dataset.ts";
 import { sizeOf } from "../../src/model/dtype.ts";
 import type { ChunkCodec } from "../../src/model/layout.ts";
 import type { TiffChunkParams } from "./tiff-chunk.ts";
+import { mostDecoded } from "./tiff-compressions.ts";
 import type { TiffFile } from "./tiff-file.ts";
 import {
   BAND_ROWS,
@@ -38,6 +39,8 @@ export interface OuterSizes {
 
 /** Bytes of a band an uncompressed image is cut into. */
 const BAND_BYTES = 4 << 20;
+/** Bytes a tile or strip may claim to decode to whatever its length. */
+const FREE_BYTES = 1 << 20;
 /** Entries one chunk table may have. */
 const MOST_CHUNKS = 1 << 26;
 
@@ -260,6 +263,16 @@ function chunkOf(
   const offset = tiff.offsets.at(at);
   if (offset === 0) return undefined;
   const length = kind.compression === 1 ? storedBytes(kind, rows) : tiff.lengths.at(at);
+  const decoded = storedBytes(kind, cut.inStrip ? Math.min(kind.chunkRows, kind.height) : rows);
+  if (decoded > FREE_BYTES && mostDecoded(kind.compression, length) < decoded) {
+    throw new FuseError("Truncated", "a tile or strip is too short for what it decodes to", {
+      source: tiff.source.name,
+      format: "tiff",
+      offset: offset + shift,
+      found: `${length} bytes`,
+      expected: `${decoded} bytes, compressed`,
+    });
+  }
   return { offset: offset + shift, length, rows };
 }
 
@@ -282,7 +295,16 @@ class CodecList {
       index = this.list.findIndex((c) =>
         JSON.stringify([c.id, c.params, [...c.shared ?? []]]) === text
       );
-      if (index < 0) index = this.list.push(made) - 1;
+      if (index < 0) {
+        if (this.list.length > 0xffff) {
+          throw new FuseError("Limit", "an image has too many kinds of tiles or strips", {
+            source: tiff.source.name,
+            format: "tiff",
+            expected: "at most 65536",
+          });
+        }
+        index = this.list.push(made) - 1;
+      }
       known.set(key, index);
     }
     return index;
