@@ -91,6 +91,11 @@ Deno.test("tiles outside the file, missing from the table or too large are refus
   refuses("Truncated", /at byte 550/, image([10, 5], [10, 5], 550));
   refuses("Corrupt", /strips or tiles.*found 1, expected 4/, image([20, 10], [10, 5], 0));
   refuses("Limit", /strip or tile/, image([2 ** 16, 2 ** 16], [2 ** 16, 2 ** 16], 0));
+  refuses(
+    "Truncated",
+    /far larger than its files/,
+    image([2 ** 20, 2 ** 12], [2 ** 20, 16], 0, 256),
+  );
   refuses("Corrupt", /impossible size/, image([2 ** 40, 2 ** 40], [2 ** 12, 2 ** 12], 0));
   refuses("Corrupt", /impossible size/, image([0, 5], [10, 5], 0, 0));
 });

@@ -4,6 +4,7 @@
  * format", section "data packets".
  */
 import { ensure, FuseError } from "../../src/errors.ts";
+import { checkSegments } from "../../src/model/check.ts";
 import type { FrameTable, Segment } from "../../src/model/layout.ts";
 import { type ByteSource, viewOf } from "../../src/source/source.ts";
 import { sizeOfSource } from "./blackrock-fields.ts";
@@ -228,6 +229,7 @@ export function packetSegments(
   packets: PacketList,
   header: Pick<NsxHeader, "ticksPerSample" | "timeResolution">,
   zero: bigint,
+  name: string,
 ): { segments: Segment[]; resets: number } {
   const segments: Segment[] = [];
   let resets = 0, index = 0, runTicks = 0n;
@@ -244,6 +246,7 @@ export function packetSegments(
         startSeconds: Number(ticks - zero) / header.timeResolution,
       });
       runTicks = ticks;
+      checkSegments(segments.length, { source: name, format: "blackrock" });
     }
     index += packets.count[i];
   }

@@ -4,6 +4,7 @@
  * samples: between two packets of an uninterrupted run as much time passes as there are sampling
  * periods, so only stretches where the two differ are looked into, down to blocks that are read whole.
  */
+import { checkSegments } from "../../src/model/check.ts";
 import type { Segment } from "../../src/model/layout.ts";
 import { isFuseError } from "../../src/errors.ts";
 import type { ByteSource } from "../../src/source/source.ts";
@@ -173,6 +174,7 @@ class RunSearch {
         this.#take(at + b - 1, bytes, (b - 1) * this.stride);
         this.#take(at + b, bytes, b * this.stride);
         this.#breaks.push(at + b);
+        checkSegments(this.#breaks.length, { source: this.source.name, format: "blackrock" });
         if (this.#stamps.get(at + b)! <= this.#stamps.get(at + b - 1)!) this.#backwards = true;
       }
     }

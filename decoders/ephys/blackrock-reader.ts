@@ -234,7 +234,7 @@ async function addRecording(
     const packets = header.packetHeadBytes
       ? await walkPackets(source, header, dataset, signal)
       : wholeFile(member, dataset.warnings);
-    const { segments, resets } = packetSegments(packets, header, zero);
+    const { segments, resets } = packetSegments(packets, header, zero, source.name);
     dataset.frameTables.push(packetFrames(packets, frameBytes, index));
     recording.segments = segments;
     warnOfResets(dataset, source.name, resets);

@@ -4,14 +4,33 @@
  *
  * Readers check what they read where they read it, and say it better. This is for what slips through.
  */
-import { DEFAULT_LIMITS, type ErrorDetails, FuseError, type Limits } from "../errors.ts";
+import {
+  DEFAULT_LIMITS,
+  type ErrorDetails,
+  type ErrorPlace,
+  FuseError,
+  type Limits,
+} from "../errors.ts";
 import { type ByteSource, truncated } from "../source/source.ts";
 import type { Dataset, EventTable, ImageSeries, Recording } from "./dataset.ts";
 import { sizeOf } from "./dtype.ts";
 import { type ChunkLayout, type FrameLayout, type FrameTable, totalFrames } from "./layout.ts";
 
-/** Segments a recording's attributes can list. */
-const SEGMENTS = 1 << 18;
+/** Segments a recording's attributes can list; readers that collect them stop there. */
+export const MOST_SEGMENTS = 1 << 18;
+
+/** Bytes an image may have whatever its files hold, and bytes a stored byte can stand for (zstd: 2^15). */
+const FREE_BYTES = 1 << 30, MOST_EXPANSION = 1 << 16;
+
+/** Throws once a reader has found more segments than are kept. */
+export function checkSegments(found: number, place: ErrorPlace): void {
+  if (found <= MOST_SEGMENTS) return;
+  throw new FuseError("Limit", "more interruptions of a recording than allowed", {
+    ...place,
+    found,
+    expected: `at most ${MOST_SEGMENTS}`,
+  });
+}
 
 /**
  * Checks `dataset`, and repairs scales that are no numbers (with a warning).
@@ -43,7 +62,12 @@ export function checkDataset(dataset: Dataset, limits: Limits = DEFAULT_LIMITS):
 }
 
 class Checker {
-  constructor(readonly dataset: Dataset, readonly limits: Limits) {}
+  /** Bytes of all files together. */
+  readonly #held: number;
+
+  constructor(readonly dataset: Dataset, readonly limits: Limits) {
+    this.#held = dataset.sources.reduce((n, s) => n + (s.size ?? Infinity), 0);
+  }
 
   fail(tag: "Corrupt" | "Limit" | "Truncated", statement: string, details: ErrorDetails): never {
     throw new FuseError(tag, statement, { source: this.dataset.sources[0].name, ...details });
@@ -115,13 +139,7 @@ class Checker {
     if (rate !== null && !(Number.isFinite(rate) && rate > 0)) {
       this.fail("Corrupt", "impossible sampling rate", { ...details, found: `${rate} Hz` });
     }
-    if (segments.length > SEGMENTS) {
-      this.fail("Limit", "more interruptions of a recording than allowed", {
-        ...details,
-        found: segments.length - 1,
-        expected: `at most ${SEGMENTS - 1}`,
-      });
-    }
+    checkSegments(segments.length, { source: this.dataset.sources[0].name, ...details });
     for (const segment of segments) {
       this.natural(segment.startIndex, "start of a segment", details);
       this.natural(segment.length, "length of a segment", details);
@@ -184,7 +202,15 @@ class Checker {
       }
       const chunk = layout.chunkShape.reduce((a, b) => a * b, sizeOf(dtype));
       this.bytes(chunk, this.limits.chunkBytes, "a strip or tile of an image", details);
-      this.natural(shape.reduce((a, b) => a * b, sizeOf(dtype)), "size of an image", details);
+      const whole = shape.reduce((a, b) => a * b, sizeOf(dtype));
+      this.natural(whole, "size of an image", details);
+      if (whole > Math.max(FREE_BYTES, MOST_EXPANSION * this.#held)) {
+        this.fail("Truncated", "an image is far larger than its files can hold", {
+          ...details,
+          found: `${this.#held} bytes`,
+          expected: `${whole} bytes, compressed`,
+        });
+      }
       const grid = shape.map((n, i) => Math.ceil(n / layout.chunkShape[i]));
       const entries = grid.reduce((a, b) => a * b, 1);
       if (shape.length !== axes.length || entries !== layout.offset.length) {

@@ -228,32 +228,42 @@ async function tiffFiles(): Promise<GoodFile[]> {
   }));
 }
 
-function tiffOf(
-  { width, height, big, bits, samples, compression, tile, strips }: {
-    width: number;
-    height: number;
-    big: boolean;
-    bits: number;
-    samples: number;
-    compression: number;
-    tile?: number;
-    strips: Uint8Array[];
-  },
-): Uint8Array {
+/** What a TIFF file of one page holds. */
+export interface TiffSpec {
+  width: number;
+  height: number;
+  /** Big-endian. */
+  big: boolean;
+  bits: number;
+  samples: number;
+  compression: number;
+  /** Edge of square tiles; strips of `rows` (10) without it. */
+  tile?: number;
+  rows?: number;
+  strips: Uint8Array[];
+  description?: string;
+}
+
+/** A TIFF file of one page, its strips or tiles as they are given. */
+export function tiffOf(spec: TiffSpec): Uint8Array {
+  const { width, height, big, bits, samples, compression, tile, rows = 10, strips } = spec;
+  const text = [...new TextEncoder().encode(spec.description ? `${spec.description}\0` : "")];
   const lengths = strips.map((s) => s.length);
-  const entries = (offsets: number[]): [tag: number, type: 3 | 4, values: number[]][] => [
+  type Entry = [tag: number, type: 2 | 3 | 4, values: number[]];
+  const entries = (offsets: number[]): Entry[] => [
     [256, 3, [width]],
     [257, 3, [height]],
     [258, 3, new Array(samples).fill(bits)],
     [259, 3, [compression]],
     [262, 3, [samples === 3 ? 2 : 1]],
-    ...(tile ? [] : [[273, 4, offsets]] as [number, 4, number[]][]),
+    ...(text.length ? [[270, 2, text]] as Entry[] : []),
+    ...(tile ? [] : [[273, 4, offsets]] as Entry[]),
     [277, 3, [samples]],
     ...(tile
       ? [[322, 3, [tile]], [323, 3, [tile]], [324, 4, offsets], [325, 4, lengths]]
-      : [[278, 3, [10]], [279, 4, lengths]]) as [number, 3 | 4, number[]][],
+      : [[278, 3, [rows]], [279, 4, lengths]]) as Entry[],
   ];
-  const sizeOf = (type: number) => (type === 3 ? 2 : 4);
+  const sizeOf = (type: number) => [1, 2, 4][type - 2];
   const plain = entries(lengths);
   const extra = plain.map(([, type, v]) => sizeOf(type) * v.length).map((n) => (n > 4 ? n : 0));
   let at = 8 + 2 + 12 * plain.length + 4 + extra.reduce((a, b) => a + b, 0);
@@ -275,9 +285,11 @@ function tiffOf(
       place = beyond;
       beyond += extra[i];
     }
-    values.forEach((v, k) =>
-      type === 3 ? view.setUint16(place + 2 * k, v, !big) : view.setUint32(place + 4 * k, v, !big)
-    );
+    values.forEach((v, k) => {
+      if (type === 2) bytes[place + k] = v;
+      else if (type === 3) view.setUint16(place + 2 * k, v, !big);
+      else view.setUint32(place + 4 * k, v, !big);
+    });
   });
   strips.forEach((s, i) => bytes.set(s, offsets[i]));
   return bytes;
