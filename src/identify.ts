@@ -59,7 +59,23 @@ export async function identify(source: ByteSource, signal?: AbortSignal): Promis
       return early;
     }
   }
-  return candidatesFor(source, await head(source, signal));
+  const candidates = candidatesFor(source, await head(source, signal));
+  if (candidates.length && candidates[0].score >= OPEN_SCORE) return candidates;
+  const sets = await candidatesOfSets(source, signal);
+  return [...sets, ...candidates.filter((c) => !sets.some((s) => s.format === c.format))];
+}
+
+/** Formats to whose sets the file belongs, by what lies beside it. */
+async function candidatesOfSets(source: ByteSource, signal?: AbortSignal): Promise<Candidate[]> {
+  if (source.access !== "random") return [];
+  const name = source.name.toLowerCase();
+  const candidates: Candidate[] = [];
+  for (const format of FORMATS) {
+    if (!format.probeSet || !format.memberExtensions?.some((e) => name.endsWith(e))) continue;
+    const { score, why } = await format.probeSet(source, signal);
+    if (score > 0) candidates.push({ format, score, why });
+  }
+  return candidates.sort((a, b) => b.score - a.score);
 }
 
 function candidatesFor(source: ByteSource, head: Uint8Array): Candidate[] {
@@ -135,7 +151,7 @@ export async function openDataset(
 }
 
 /** Extensions that say nothing of what is inside. */
-const VAGUE = /\.(txt|csv|tsv|dat|bin|raw|log|xml|json|img|data|info)$/i;
+const VAGUE = /\.(txt|csv|tsv|dat|bin|raw|rec|log|xml|json|img|data|info)$/i;
 
 /**
  * A file that bears a known format's name and not its bytes is damaged or mislabelled, and a failure;
@@ -143,9 +159,10 @@ const VAGUE = /\.(txt|csv|tsv|dat|bin|raw|log|xml|json|img|data|info)$/i;
  */
 function unknownFormat(source: ByteSource, head: Uint8Array): FuseError {
   const name = source.name.toLowerCase();
-  const claimed = VAGUE.test(name)
-    ? undefined
-    : FORMATS.find((f) => f.extensions.some((e) => name.endsWith(e)));
+  const claimed = VAGUE.test(name) ? undefined : FORMATS.find((f) =>
+    // Members of sets have extensions that others use, too.
+    f.extensions.some((e) => name.endsWith(e) && !f.memberExtensions?.includes(e))
+  );
   if (source.size === 0) {
     return new FuseError(claimed ? "Truncated" : "UnknownFormat", "the file is empty", {
       source: source.name,
