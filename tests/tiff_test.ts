@@ -396,6 +396,56 @@ Deno.test("arrays of tifffile take their shape and axes from the description", a
   assert.deepEqual(await imageBytes(truncated, truncated.images[0]), ramp(36, 8));
 });
 
+Deno.test("a MetaMorph stack has the planes its private field counts", async () => {
+  const planes = Array.from(
+    { length: 3 },
+    (_, i) => [i === 0 ? 0 : 3, 2, 2_459_351, 3_600_000 + 500 * i, 0, 0],
+  );
+  const tall = await makeTiff([{
+    width: 8,
+    height: 15,
+    data: ramp(120, 8),
+    fields: [
+      { tag: 33628, type: 4, values: [99, 1], count: 1 },
+      { tag: 33629, type: 5, values: planes.flat(), count: 3 },
+    ],
+  }], { littleEndian: false });
+  const dataset = await open(patchTags(tall, { 257: 5, 278: 5 }));
+  const [image] = dataset.images;
+  assert.deepEqual([image.axes.join(""), image.levels[0].shape], ["zyx", [3, 5, 8]]);
+  assert.deepEqual(await imageBytes(dataset, image), ramp(120, 8));
+  assert.equal(dataset.metadata.startTime, "2021-05-17T01:00:00.000");
+  assert.deepEqual((image.attributes?.metamorph as Record<string, unknown>).plane_distances, [
+    0,
+    1.5,
+    1.5,
+  ]);
+});
+
+Deno.test("directories of a remote recording are fetched together", async () => {
+  class Remote extends MemorySource {
+    override readonly distance = "remote" as "local";
+    reads = 0;
+    rounds = 0;
+    #flying = 0;
+    override async readUpTo(offset: number, length: number): Promise<Uint8Array> {
+      this.reads++;
+      if (this.#flying++ === 0) this.rounds++;
+      await Promise.resolve();
+      this.#flying--;
+      return await super.readUpTo(offset, length);
+    }
+  }
+  const frame = new Uint8Array(80_000);
+  const source = new Remote(
+    "test.tif",
+    await makeTiff(Array.from({ length: 200 }, () => ({ width: 200, height: 400, data: frame }))),
+  );
+  const dataset = await openTiff(source, {});
+  assert.equal(dataset.images[0].levels[0].shape[0], 200);
+  assert.ok(source.rounds < 20, `${source.rounds} rounds, ${source.reads} reads`);
+});
+
 Deno.test("the probe wants a header with a directory in the file", () => {
   const head = (...bytes: number[]) => ({
     head: Uint8Array.from(bytes),

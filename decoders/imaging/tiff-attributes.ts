@@ -23,6 +23,8 @@ const STRUCTURE: Set<number> = new Set([
   Tag.IJMetadata,
   Tag.IJMetadataByteCounts,
   Tag.LercParameters,
+  Tag.ExifIFD,
+  Tag.ICCProfile,
 ]);
 
 /** Values of one tag worth keeping in JSON. */
@@ -37,10 +39,11 @@ export async function tagAttributes(ifd: Ifd): Promise<Attributes> {
     if (STRUCTURE.has(tag) || (type === 7 && !isNamed(tag)) || tag in out) continue;
     const name = tagName(tag);
     if (name in out) continue;
-    if (type === 2 || (type === 1 && count > 32)) {
+    if (type === 2 || tag === Tag.XMP || (type === 1 && count > 32)) {
       if (count > MOST_TEXT) continue;
       const text = await readText(ifd.file, entry, MOST_TEXT);
-      if (type === 2 || /^[\t\r\n\x20-\x7e]*$/.test(text)) out[name] = text.replaceAll("\0", "\n");
+      const legible = type === 2 || tag === Tag.XMP || /^[\t\r\n\x20-\x7e]*$/.test(text);
+      if (legible) out[name] = text.replaceAll("\0", "\n");
       continue;
     }
     if (count > MOST_VALUES || type === 7) continue;
@@ -48,6 +51,16 @@ export async function tagAttributes(ifd: Ifd): Promise<Attributes> {
     if (values.every(Number.isFinite)) out[name] = values.length === 1 ? values[0] : values;
   }
   return out;
+}
+
+/** What a page holds that is not converted, in words. */
+export function leftOutOf(ifd: Ifd): { what: string; why: string }[] {
+  const profile = ifd.entries.get(Tag.ICCProfile);
+  if (!profile) return [];
+  return [{
+    what: `ICC profile (${profile.count} bytes)`,
+    why: "samples are kept as they are stored, no colour is converted",
+  }];
 }
 
 /** The palette of an indexed image: `[colour, (red, green, blue)]`, 16 bits each. */
@@ -116,9 +129,9 @@ const UNIT_MICROMETRES: Record<number, number> = { 2: 25_400, 3: 10_000 };
  */
 export async function pixelSize(ifd: Ifd): Promise<ImageSeries["pixelSizeMicrometres"]> {
   const unit = UNIT_MICROMETRES[await ifd.number(Tag.ResolutionUnit, 2)];
-  const x = await ifd.number(Tag.XResolution, 0), y = await ifd.number(Tag.YResolution, 0);
-  if (!unit || !(x > 0) || !(y > 0) || !Number.isFinite(x + y)) return undefined;
-  const size = { x: unit / x, y: unit / y };
+  const x = await ifd.reciprocal(Tag.XResolution), y = await ifd.reciprocal(Tag.YResolution);
+  if (!unit || x === undefined || y === undefined) return undefined;
+  const size = { x: unit * x, y: unit * y };
   return size.x < 20 && size.y < 20 && size.x > 1e-5 && size.y > 1e-5 ? size : undefined;
 }
 

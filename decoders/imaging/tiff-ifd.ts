@@ -34,6 +34,9 @@ export function typeBytes(type: number): number {
   return TYPE_BYTES[type] ?? 0;
 }
 
+/** Directories of a remote file fetched at once, at first and at most. */
+const FIRST_BATCH = 16, LARGEST_BATCH = 256;
+
 /** Directories a file may hold: far above any recording, low enough to bound memory. */
 export const MOST_IFDS = 1 << 20;
 
@@ -107,6 +110,23 @@ export class Ifd {
     const entry = this.entries.get(tag);
     if (!entry || entry.count === 0) return otherwise;
     return (await readNumbers(this.file, entry, 1))[0] ?? otherwise;
+  }
+
+  /**
+   * One over a rational field, undefined when it has none or is not positive: the step of a
+   * resolution, from its own integers so that 80/13 gives 0.1625.
+   */
+  async reciprocal(tag: number): Promise<number | undefined> {
+    const entry = this.entries.get(tag);
+    if (!entry) return undefined;
+    if (entry.type !== 5 && entry.type !== 10) {
+      const value = (await readNumbers(this.file, entry, 1))[0];
+      return value > 0 && Number.isFinite(value) ? 1 / value : undefined;
+    }
+    const { littleEndian: le } = this.file;
+    const view = await this.file.window.view(entry.at, 8, tagName(tag));
+    const over = view.getUint32(0, le), under = view.getUint32(4, le);
+    return over > 0 && under > 0 ? under / over : undefined;
   }
 
   /** A text field without its closing NULs; bytes that are not UTF-8 are taken as Latin-1. */
@@ -266,7 +286,7 @@ export async function* walkIfds(
 ): AsyncGenerator<Ifd> {
   const seen = new Set<number>();
   const remote = file.window.source.distance === "remote";
-  let offset = first, stride = 0, equal = 0, fetched = 0;
+  let offset = first, stride = 0, equal = 0, fetched = 0, batch = FIRST_BATCH;
   while (offset !== 0) {
     if (seen.has(offset)) {
       warn(`the chain of directories turns back to byte ${offset}: reading stops there`);
@@ -290,15 +310,17 @@ export async function* walkIfds(
       return;
     }
     yield ifd;
-    // Recordings write their pages at equal distances: fetch guessed directories together, and let
-    // the chain itself say whether the guess was right.
+    // Recordings write their pages at equal distances: fetch guessed directories together, more at a
+    // time as guesses come true, and let the chain itself say whether they were right.
     if (remote) {
       equal = ifd.next - offset === stride ? equal + 1 : 0;
       stride = ifd.next - offset;
-      if (equal >= 4 && stride > 65_536 && --fetched <= 0) {
-        fetched = 24;
-        const guesses = Array.from({ length: fetched }, (_, k) => ifd.next + k * stride);
+      if (equal === 0) [batch, fetched] = [FIRST_BATCH, 0];
+      if (equal >= 4 && stride > 65_536 && --fetched < 0) {
+        fetched = batch - 1;
+        const guesses = Array.from({ length: batch }, (_, k) => ifd.next + k * stride);
         await file.window.ahead(guesses, 4096);
+        batch = Math.min(LARGEST_BATCH, batch * 2);
       }
     }
     offset = ifd.next;

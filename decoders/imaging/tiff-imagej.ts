@@ -77,9 +77,9 @@ export async function imageJScales(
     const value = step * perUnit;
     if (Number.isFinite(value) && value > 0 && believable(value)) size[axis] = value;
   };
-  const x = await ifd.number(Tag.XResolution, 0), y = await ifd.number(Tag.YResolution, 0);
-  if (unit && x > 0) set("x", unit, 1 / x);
-  if (y > 0) set("y", micrometresPer(keys.yunit) ?? unit ?? NaN, 1 / y);
+  const x = await ifd.reciprocal(Tag.XResolution), y = await ifd.reciprocal(Tag.YResolution);
+  if (unit && x) set("x", unit, x);
+  if (y) set("y", micrometresPer(keys.yunit) ?? unit ?? NaN, y);
   const depth = Math.abs(Number(keys.spacing));
   if (depth > 0) set("z", micrometresPer(keys.zunit) ?? unit ?? NaN, depth);
   const seconds = Number(keys.finterval) * (TIME_UNITS[(keys.tunit ?? "s").toLowerCase()] ?? NaN);

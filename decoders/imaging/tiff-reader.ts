@@ -8,6 +8,7 @@ import { isOmeXml } from "./ome-xml.ts";
 import {
   dateTime,
   keepPalette,
+  leftOutOf,
   paletteOf,
   pixelSize,
   sampleChannels,
@@ -30,6 +31,8 @@ import {
 import { type Plane, sameShape } from "./tiff-layout.ts";
 import type { TiffPage } from "./tiff-page.ts";
 import { buildLevels, groupPages, planesOf, seriesOfGroup } from "./tiff-series.ts";
+import { Tag } from "./tiff-tags.ts";
+import { findStk, type StkStack } from "./tiff-stk.ts";
 import { findShaped, type ShapedStack } from "./tiff-shaped.ts";
 
 /** Bytes of a description worth reading. */
@@ -61,7 +64,9 @@ export async function openTiff(source: ByteSource, options: OpenOptions): Promis
   }
   if (dataset.images.length === 0) {
     const keys = parseImageJ(description);
+    const stk = keys ? undefined : await findStk(tiff);
     if (keys) await openImageJ(dataset, tiff, keys);
+    else if (stk) await openStk(dataset, tiff, stk);
     else await openPages(dataset, tiff, tiff.pages);
   }
   dataset.warnings.push(...tiff.warnings);
@@ -111,6 +116,9 @@ async function add(
   for (const name of without) delete tags[name];
   series.attributes = { ...series.attributes, tiff: tags };
   series.channels ??= sampleChannels(page.kind);
+  for (const left of leftOutOf(ifd)) {
+    if (!dataset.leftOut.some((l) => l.what === left.what)) dataset.leftOut.push(left);
+  }
   const palette = await paletteOf(ifd, page.kind);
   const array = palette && keepPalette(palette, series);
   if (array && !dataset.arrays.some((a) => a.path === array.path)) dataset.arrays.push(array);
@@ -119,6 +127,19 @@ async function add(
 
 async function ifdOf(tiff: TiffFile, page: TiffPage): Promise<Ifd> {
   return page.offset === tiff.first.offset ? tiff.first : await readIfd(tiff.bytes, page.offset);
+}
+
+/** MetaMorph's stack: one image. */
+async function openStk(dataset: Dataset, tiff: TiffFile, stk: StkStack): Promise<void> {
+  const [page] = tiff.pages;
+  const outer = { t: 1, c: 1, z: 1, [stk.axis]: stk.planes.length };
+  const { axes, levels } = buildLevels(stk.planes, outer);
+  const series: ImageSeries = { name: stk.name ?? "", axes, dtype: page.kind.dtype, levels };
+  series.pixelSizeMicrometres = stk.pixelSizeMicrometres;
+  if (stk.axis === "t") series.timeStepSeconds = stk.timeStepSeconds;
+  series.attributes = { metamorph: stk.attributes };
+  dataset.metadata.startTime = stk.startTime;
+  await add(dataset, tiff, series, page);
 }
 
 /** ImageJ's hyperstack, then whatever else the file holds. */
@@ -195,7 +216,9 @@ async function openPages(dataset: Dataset, tiff: TiffFile, pages: TiffPage[]): P
   }
   for (const group of groupPages(plain)) {
     const series = seriesOfGroup(tiff, group);
-    series.pixelSizeMicrometres = await pixelSize(await ifdOf(tiff, group.pages[0]));
+    const ifd = await ifdOf(tiff, group.pages[0]);
+    series.pixelSizeMicrometres = await pixelSize(ifd);
+    if (group.pages.length === 1) series.name = await ifd.text(Tag.PageName, 4096) ?? "";
     await add(dataset, tiff, series, group.pages[0]);
   }
 }

@@ -12,13 +12,15 @@ interface Window {
 
 const LARGEST = 1 << 20;
 const SMALLEST = 4096;
-/** Windows kept: enough for a directory, its values, and directories fetched ahead. */
-const KEPT = 40;
+/** Windows kept: enough for a directory and its values. */
+const KEPT = 12;
 
 /** Reads header bytes through windows that grow while reads are neighbours and shrink while they jump. */
 export class HeaderWindow {
   readonly size: number;
   #windows: Window[] = [];
+  /** Directories fetched ahead, by where they begin. */
+  #ahead = new Map<number, Uint8Array>();
   #grain: number;
 
   constructor(readonly source: ByteSource, readonly signal?: AbortSignal) {
@@ -40,7 +42,11 @@ export class HeaderWindow {
         return bytes.subarray(offset - start, offset - start + length);
       }
     }
-    return undefined;
+    const fetched = this.#ahead.get(offset);
+    if (!fetched) return undefined;
+    this.#ahead.delete(offset);
+    this.#keep({ start: offset, bytes: fetched });
+    return length <= fetched.length ? fetched.subarray(0, length) : undefined;
   }
 
   /**
@@ -75,13 +81,12 @@ export class HeaderWindow {
 
   /** Fetches several places at once, for directories whose places can be guessed. */
   async ahead(offsets: number[], length: number): Promise<void> {
-    const wanted = offsets.filter((o) => o + 8 < this.size && !this.peek(o, 8)).slice(0, KEPT - 8);
+    this.#ahead.clear();
+    const wanted = offsets.filter((o) => o + 8 < this.size);
     const found = await Promise.all(
-      wanted.map((o) =>
-        this.source.readUpTo(o, length, { purpose: "header", signal: this.signal })
-      ),
+      wanted.map((o) => this.source.readUpTo(o, length, { purpose: "bulk", signal: this.signal })),
     );
-    found.forEach((bytes, i) => this.#keep({ start: wanted[i], bytes }));
+    wanted.forEach((o, i) => this.#ahead.set(o, found[i]));
   }
 
   /** Throws unless the range lies in the file. */

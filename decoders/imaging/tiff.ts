@@ -18,9 +18,10 @@ export const tiff: FormatDescriptor = {
   id: "tiff",
   name: "TIFF, BigTIFF, ImageJ TIFF",
   kind: "image",
-  extensions: [".tif", ".tiff", ".btf", ".tf8", ".tf2"],
+  extensions: [".tif", ".tiff", ".btf", ".tf8", ".tf2", ".stk"],
   needs: "random",
-  reads: "all sample types, strips and tiles, page stacks, pyramids, ImageJ hyperstacks",
+  reads:
+    "all sample types, strips and tiles, page stacks, pyramids, ImageJ hyperstacks, MetaMorph stacks",
   missing: "JPEG XR, JBIG, SGI LogLuv and makers' raw compressions",
   references: [
     "TIFF Revision 6.0 (1992) and Technical Notes 1-3",

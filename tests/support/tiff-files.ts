@@ -9,6 +9,8 @@ export interface TiffField {
   /** 1 BYTE, 2 ASCII, 3 SHORT, 4 LONG, 5 RATIONAL (pairs), 12 DOUBLE, 16 LONG8. */
   type: number;
   values: number[] | string;
+  /** Count to state, where a maker counts otherwise than by values. */
+  count?: number;
 }
 
 /** One page. */
@@ -169,13 +171,12 @@ class Writer {
 
   #directory(fields: TiffField[]): { offset: number; next: number } {
     const inline = this.big ? 8 : 4;
-    const entries = fields.map(({ tag, type, values }) => {
+    const entries = fields.map(({ tag, type, values, count: stated }) => {
       const bytes = typeof values === "string"
         ? new TextEncoder().encode(`${values}\0`)
         : this.numbers(type, values);
-      const count = typeof values === "string"
-        ? bytes.length
-        : values.length / (type === 5 ? 2 : 1);
+      const count = stated ??
+        (typeof values === "string" ? bytes.length : values.length / (type === 5 ? 2 : 1));
       const held = bytes.length > inline ? this.put(bytes) : undefined;
       const value = new Uint8Array(inline);
       if (held === undefined) value.set(bytes);
