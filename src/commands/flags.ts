@@ -55,6 +55,13 @@ export const FLAGS = {
     default: "3",
     help: "zarr version: 3 (sharded; OME-Zarr 0.5) or 2 (OME-Zarr 0.4)",
   },
+  matVersion: {
+    name: "mat-version",
+    value: "N",
+    choices: ["5", "7.3"],
+    help: "version of a .mat output: 5, or 7.3 (HDF5) where a variable passes 2 GiB",
+    rare: true,
+  },
   compressor: {
     name: "compressor",
     value: "CODEC",

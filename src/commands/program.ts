@@ -44,6 +44,7 @@ export const VERBS: Verb[] = [
       "array",
       "zarrFormat",
       "compressor",
+      "matVersion",
       "chunkBytes",
       "shardBytes",
       "keep",

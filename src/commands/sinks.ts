@@ -26,6 +26,7 @@ import { DescribedSink } from "../sinks/ordered/sidecar.ts";
 import type { OrderedSink, TableHead } from "../sinks/ordered/table.ts";
 import { NpyTarget, NpzTarget } from "../sinks/targets/arrays.ts";
 import { FileOutput } from "../sinks/targets/file-output.ts";
+import { MatTarget } from "../sinks/targets/mat.ts";
 import { StagingTarget } from "../sinks/targets/staging.ts";
 import { StdoutOutput } from "../sinks/targets/stdout.ts";
 import type { Target } from "../sinks/targets/target.ts";
@@ -49,13 +50,13 @@ const TASK_BYTES = 8 << 20;
 /** How a sink wants its input planned. */
 export function sinkPlanning(sink: SinkName, flags: FlagValues): Partial<ConvertOptions> {
   const raw = flags.keep === "raw" || sink === "i16le";
-  const tables = sink !== "npz" && sink !== "npy";
+  const tables = sink !== "npz" && sink !== "npy" && sink !== "mat";
   return {
     to: sink,
     zarrFormat: 2,
     compressor: { id: "none" },
     targets: { chunkBytes: TASK_BYTES, shardBytes: TASK_BYTES },
-    flatChunkBytes: sink === "npz" ? 4 << 20 : TASK_BYTES,
+    flatChunkBytes: sink === "npz" || sink === "mat" ? 4 << 20 : TASK_BYTES,
     keepRaw: raw || SCALED.has(sink),
     physical: !raw,
     ...(tables ? { prepare: (dataset: Dataset) => tablesOnly(dataset, sink) } : {}),
@@ -100,6 +101,15 @@ export function openSink(
       "",
       planned.plan,
       (folder, output) => new NpzTarget(folder, output, physical),
+    );
+  }
+  if (sink === "mat") {
+    const version = flags.matVersion as "5" | "7.3" | undefined;
+    return joined(
+      job,
+      "",
+      planned.plan,
+      (folder, output) => new MatTarget(folder, output, physical, version),
     );
   }
   if (sink !== "npy") return tables(job);

@@ -4,6 +4,7 @@
 export const SINKS = [
   "npy",
   "npz",
+  "mat",
   "raw",
   "f32le",
   "i16le",

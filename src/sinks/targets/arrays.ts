@@ -35,7 +35,7 @@ const CONSOLIDATED = ".zmetadata";
 const METADATA = "metadata";
 
 /** Chunk files of a conversion, joined into one output when all are there. */
-abstract class JoinedArrays extends PartialDirectory implements Target {
+export abstract class JoinedArrays extends PartialDirectory implements Target {
   #tree: StoredTree | undefined;
 
   /**
