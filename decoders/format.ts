@@ -62,6 +62,11 @@ export interface FormatDescriptor {
   references: string[];
   /** How sure the format is of a file, from its first bytes alone. */
   probe(input: ProbeInput): ProbeResult;
+  /**
+   * A second look, by the files beside it, at a file whose extension is one of `memberExtensions` and whose
+   * bytes say little: asked where no probe scores 150. Closes what it opens.
+   */
+  probeSet?(source: ByteSource, signal?: AbortSignal): Promise<ProbeResult>;
   /** Loads the reader when it is first needed. */
   load(): Promise<Reader>;
 }

@@ -4,6 +4,7 @@ import { adibin } from "./ephys/adibin.ts";
 import { adidat } from "./ephys/adidat.ts";
 import { biopac } from "./ephys/biopac.ts";
 import { blackrock } from "./ephys/blackrock.ts";
+import { brainvision } from "./ephys/brainvision.ts";
 import { edf } from "./ephys/edf.ts";
 import { intanRhd, intanRhs } from "./ephys/intan.ts";
 import { smrx } from "./ephys/smrx.ts";
@@ -24,6 +25,7 @@ export const FORMATS: readonly FormatDescriptor[] = [
   adidat,
   biopac,
   blackrock,
+  brainvision,
   edf,
   intanRhd,
   intanRhs,

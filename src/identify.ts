@@ -39,6 +39,8 @@ function head(
 
 /** Bytes of a pipe looked at first: more may be long in coming. */
 const FIRST_BYTES = 512;
+/** Least score of a format that knows its files by more than what they look like, as text does. */
+const MAGIC_SCORE = 150;
 /** Score that no further byte can change. */
 const CERTAIN_SCORE = 240;
 
@@ -60,7 +62,7 @@ export async function identify(source: ByteSource, signal?: AbortSignal): Promis
     }
   }
   const candidates = candidatesFor(source, await head(source, signal));
-  if (candidates.length && candidates[0].score >= OPEN_SCORE) return candidates;
+  if (candidates.length && candidates[0].score >= MAGIC_SCORE) return candidates;
   const sets = await candidatesOfSets(source, signal);
   return [...sets, ...candidates.filter((c) => !sets.some((s) => s.format === c.format))];
 }
