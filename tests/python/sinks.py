@@ -1,4 +1,6 @@
 """Files other than zarr: numpy, csv, json, pyarrow read them; the values are those the input's own reader gives."""
+import h5py
+import scipy.io
 import csv
 import io
 import json
@@ -44,6 +46,17 @@ def read_arrow(data):
     return columns(pyarrow.ipc.open_stream(io.BytesIO(data)).read_all())
 
 
+def read_mat(path, version):
+    """Time, signals, channel names and source format, with the reader each version has."""
+    if version == "5":
+        m = scipy.io.loadmat(path)
+        return m["time"].ravel(), m["signals"], [str(n[0]) for n in m["channel"].ravel()], str(m["metadata"]["source_format"][0, 0][0])
+    with h5py.File(path) as f:
+        text = lambda d: "".join(map(chr, d[...].ravel()))
+        names = [text(f[r]) for r in f["channel"][...].ravel()]
+        return f["time"][...].ravel(), f["signals"][...].T, names, text(f["metadata"]["source_format"])
+
+
 READERS = {"npz": read_npz, "npy": read_npy, "csv": read_csv, "ndjson": read_ndjson, "parquet": read_parquet, "arrow": read_arrow}
 
 
@@ -61,6 +74,14 @@ def check_sinks(c, program, path, time, signals, root):
             c.equal("status of the pipe", piped.returncode, 0)
             again_time, again = read(piped.stdout)
             c.that("the same through a pipe", np.array_equal(again, found) and (again_time is None or np.array_equal(again_time, found_time)))
+    for version in ("5", "7.3"):
+        with c.section(f"--to mat, version {version}"):
+            out = program.convert(path, "--to", "mat", "--mat-version", version, "--overwrite")
+            found_time, found, names, source_format = read_mat(out, version)
+            c.that("signals", found.shape == signals.shape and np.allclose(found, signals, rtol=1e-6, atol=1e-9), found.shape)
+            c.that("time", np.allclose(found_time, time, rtol=0, atol=1e-9))
+            c.equal("channels", len(names), len(signals))
+            c.that("metadata", source_format in ("wav", "blackrock"), source_format)
     for sink, dtype in (("f32le", "<f4"), ("i16le", "<i2")):
         with c.section(f"--to {sink}, piped"):
             piped = subprocess.run([*program.cli, "convert", path, "-o", "-", "--to", sink, "--quiet"], cwd=root,
