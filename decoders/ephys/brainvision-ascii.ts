@@ -131,7 +131,7 @@ export async function* readAscii(
   const ready: StreamBlock[] = [];
   const room = isVectorized ? BLOCK : Math.max(1, Math.floor(BLOCK / channels));
   let block = new Float64Array(isVectorized ? room : room * channels);
-  let filled = 0, taken = 0, bad = 0;
+  let filled = 0, bad = 0;
   /** Gives out the `filled` samples of the block. */
   const flush = (field: string) => {
     if (filled === 0) return;
@@ -147,7 +147,6 @@ export async function* readAscii(
     }
     ready.push({ field, values, count: filled });
     block = new Float64Array(block.length);
-    taken += filled;
     filled = 0;
   };
   const parse = (bytes: Uint8Array, from: number, end: number): number => {
@@ -166,7 +165,6 @@ export async function* readAscii(
         },
         line(line) {
           if (line < channels) flush(`channel_${line}`);
-          taken = 0;
         },
       }
       : {
