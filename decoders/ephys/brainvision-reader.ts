@@ -53,27 +53,25 @@ async function openSet(opened: ByteSource, options: OpenOptions): Promise<Datase
   const header = await readHeader(headerFile, limits, signal);
   const dataset = emptyDataset("brainvision", [opened]);
   dataset.warnings.push(...header.warnings);
-  const data = await findMember(headerFile, {
-    stated: header.dataFile,
-    extensions: [".eeg", ".dat", ".avg"],
-  }, dataset.warnings);
+  /** The file that was opened is not opened twice. */
+  const member = async (stated: string, extensions: string[]): Promise<ByteSource | null> => {
+    const found = await findMember(headerFile, { stated, extensions }, dataset.warnings);
+    if (found?.uri !== opened.uri) return found;
+    await found.close();
+    return opened;
+  };
+  const data = await member(header.dataFile, [".eeg", ".dat", ".avg"]);
   if (!data || data.size === undefined) {
     throw missing("data file", headerFile, { expected: header.dataFile || "a DataFile" });
   }
-  const markers = await findMember(headerFile, {
-    stated: header.markerFile,
-    extensions: [".vmrk", ".amrk"],
-  }, dataset.warnings);
+  const markers = await member(header.markerFile, [".vmrk", ".amrk"]);
   if (!markers && header.markerFile !== "") {
     dataset.warnings.push(`the marker file "${header.markerFile}" is not there`);
   }
-  const add = (source: ByteSource): number => {
-    const same = dataset.sources.findIndex((s) => s.uri === source.uri);
-    return same >= 0 ? same : dataset.sources.push(source) - 1;
-  };
-  const dataSource = add(data);
-  add(headerFile);
-  if (markers) add(markers);
+  for (const file of [data, headerFile, markers]) {
+    if (file && !dataset.sources.includes(file)) dataset.sources.push(file);
+  }
+  const dataSource = dataset.sources.indexOf(data);
   const survey = markers ? await surveyMarkers(markers, MOST_SEGMENTS, signal) : undefined;
   if (survey?.damaged) {
     dataset.warnings.push(`${survey.damaged} lines of the marker file are no markers: left out`);
