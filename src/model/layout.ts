@@ -92,6 +92,8 @@ export interface ChunkLayout {
   codecs: ChunkCodec[];
   /** Value of absent chunks. */
   fill: number;
+  /** The same as the little-endian bytes of an element, for values a number cannot hold; it counts before `fill`. */
+  fillBytes?: Uint8Array;
 }
 
 /** Values only a forward pass of the reader yields: field `field` of stream `stream`. */

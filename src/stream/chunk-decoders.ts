@@ -26,6 +26,7 @@ export type DecoderFactory = (
 /** Codec id to factory; the modules are loaded when first needed. */
 const FACTORIES: Record<string, () => Promise<DecoderFactory>> = {
   raw: () => Promise.resolve(rawDecoder),
+  hdf5: () => import("../../decoders/containers/hdf5/chunk-codec.ts").then((m) => m.hdf5Decoder),
   tiff: () => import("../../decoders/imaging/tiff-chunk.ts").then((m) => m.tiffDecoder),
 };
 

@@ -116,7 +116,7 @@ export class GridTask {
       cache.prefetch(entries.slice(0, 32));
       for (const i of entries) {
         if (!cache.has(i)) {
-          if (layout.fill !== 0) this.#fill(piece, i, origin);
+          if (layout.fill !== 0 || layout.fillBytes) this.#fill(piece, i, origin);
           continue;
         }
         const values = await cache.get(i, true);
@@ -145,12 +145,13 @@ export class GridTask {
 
   /** An absent chunk stands for its fill value. */
   #fill(piece: GridPiece, entry: number, origin: number[]): void {
-    const { chunkShape, fill } = piece.layout;
+    const { chunkShape, fill, fillBytes } = piece.layout;
     const { stored } = this.#array.origin as { stored: PlannedArray["dtype"] };
     const count = chunkShape.reduce((a, b) => a * b, 1);
     const bytes = new Uint8Array(count * this.#storedBytes);
     const view = new DataView(bytes.buffer);
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; fillBytes && i < count; i++) bytes.set(fillBytes, i * this.#storedBytes);
+    for (let i = 0; !fillBytes && i < count; i++) {
       const at = i * this.#storedBytes;
       if (stored === "float32") view.setFloat32(at, fill, true);
       else if (stored === "float64") view.setFloat64(at, fill, true);
