@@ -9,6 +9,7 @@ import {
   numberAt,
   readHeader,
   readIfd,
+  readNumbers,
   type TiffBytes,
   typeBytes,
   walkIfds,
@@ -175,9 +176,13 @@ class PageReading {
   /** Directories the SubIFDs field names (TIFF Technical Note 1), with the chains they start. */
   async #subPages(ifd: Ifd, index: number, level: number): Promise<TiffPage[]> {
     const pages: TiffPage[] = [];
-    if (!ifd.has(Tag.SubIFDs) || level >= 8) return pages;
-    for (const first of await ifd.numbers(Tag.SubIFDs, 4096) ?? []) {
+    const entry = ifd.entries.get(Tag.SubIFDs);
+    if (!entry || level >= 8 || this.#seen.has(-entry.at)) return pages;
+    // A list that several pages share is followed once.
+    this.#seen.add(-entry.at);
+    for (const first of await readNumbers(ifd.file, entry, 4096)) {
       if (first < 8 || this.#seen.has(first) || this.#seen.size > MOST_IFDS) continue;
+      this.#seen.add(first);
       try {
         const sub = await readIfd(ifd.file, first);
         if (sub.has(Tag.ImageWidth)) pages.push(await this.page(sub, index, level + 1));
@@ -223,6 +228,18 @@ async function readChunkTable(
       found: `${offsets?.count ?? 0} offsets`,
       expected: wanted,
     });
+  }
+  // Every chunk has an entry of its own in the file; tables that are shared over and over do not.
+  if (first + wanted > window.size) {
+    throw new FuseError(
+      "Limit",
+      "the directories name more tiles or strips than the file can hold",
+      {
+        ...place,
+        found: first + wanted,
+        expected: `at most ${window.size}`,
+      },
+    );
   }
   await appendTable(file, offsets, wanted, file.offsets);
   if (counts) await appendTable(file, counts, Math.min(wanted, counts.count), file.lengths);

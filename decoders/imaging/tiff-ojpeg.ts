@@ -7,7 +7,7 @@
  */
 import { FuseError } from "../../src/errors.ts";
 import type { Ifd } from "./tiff-ifd.ts";
-import type { PageKind } from "./tiff-page.ts";
+import { internTables, type PageKind } from "./tiff-page.ts";
 import { Tag } from "./tiff-tags.ts";
 
 /** Old-style compression, and the one whose chunks are whole JPEG streams. */
@@ -40,7 +40,7 @@ export async function readOldJpeg(ifd: Ifd, kind: PageKind): Promise<WholeStream
     });
     return whole;
   }
-  kind.tables = await buildHeader(ifd, kind);
+  kind.tables = internTables(ifd.file, await buildHeader(ifd, kind));
   return undefined;
 }
 

@@ -7,7 +7,7 @@
  */
 import { FuseError } from "../../src/errors.ts";
 import type { DType } from "../../src/model/dtype.ts";
-import type { Ifd, IfdEntry } from "./tiff-ifd.ts";
+import { type Ifd, type IfdEntry, readBytes, type TiffBytes } from "./tiff-ifd.ts";
 import { Tag } from "./tiff-tags.ts";
 
 /** Photometric interpretations the reader acts on. */
@@ -229,17 +229,63 @@ export async function readKind(ifd: Ifd): Promise<PageKind> {
     lercInner: lerc?.[1] ?? 0,
     luma: await ifd.numbers(Tag.YCbCrCoefficients, 3),
     reference: await ifd.numbers(Tag.ReferenceBlackWhite, 6),
-    tables: (await ifd.bytes(Tag.JPEGTables, 1 << 20))?.slice(),
+    tables: await sharedTables(ifd),
     noData: Number.isNaN(noData) ? undefined : noData,
   };
 }
 
+/** Bytes JPEG tables may have: four of each kind are less than 3 kB. */
+const MOST_TABLE_BYTES = 1 << 16;
+
+interface KnownTables {
+  at: Map<number, Uint8Array>;
+  same: Map<string, Uint8Array>;
+}
+
+/** A file's JPEG tables by place and by content: thousands of pages share a few. */
+const tablesOf = new WeakMap<TiffBytes, KnownTables>();
+const numberOf = new WeakMap<Uint8Array, number>();
+let tablesSeen = 0;
+
+/** JPEGTables of a page: the same array for equal tables. */
+async function sharedTables(ifd: Ifd): Promise<Uint8Array | undefined> {
+  const entry = ifd.entries.get(Tag.JPEGTables);
+  if (!entry) return undefined;
+  const there = tablesOf.get(ifd.file)?.at.get(entry.at);
+  if (there) return there;
+  const tables = internTables(
+    ifd.file,
+    (await readBytes(ifd.file, entry, MOST_TABLE_BYTES)).slice(),
+  );
+  tablesOf.get(ifd.file)!.at.set(entry.at, tables);
+  return tables;
+}
+
+/** The array of a file that has the same content: pages that share tables are of one kind. */
+export function internTables(file: TiffBytes, bytes: Uint8Array): Uint8Array {
+  let known = tablesOf.get(file);
+  if (!known) tablesOf.set(file, known = { at: new Map(), same: new Map() });
+  const content = decodeBinary(bytes);
+  const tables = known.same.get(content) ?? bytes;
+  known.same.set(content, tables);
+  return tables;
+}
+
+function decodeBinary(bytes: Uint8Array): string {
+  let text = "";
+  for (let i = 0; i < bytes.length; i += 4096) {
+    text += String.fromCharCode(...bytes.subarray(i, i + 4096));
+  }
+  return text;
+}
+
 /** A text that is equal for equal kinds. */
 export function kindKey(kind: PageKind): string {
-  return JSON.stringify(
-    kind,
-    (_, value) => value instanceof Uint8Array ? String.fromCharCode(...value) : value,
-  );
+  return JSON.stringify(kind, (_, value) => {
+    if (!(value instanceof Uint8Array)) return value;
+    if (!numberOf.has(value)) numberOf.set(value, ++tablesSeen);
+    return numberOf.get(value);
+  });
 }
 
 /** One image of the file. */

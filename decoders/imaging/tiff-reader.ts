@@ -1,6 +1,6 @@
 /** Opens a TIFF file: finds which dialect describes its pages and maps them to images. */
 import type { OpenOptions } from "../format.ts";
-import { FuseError } from "../../src/errors.ts";
+import { DEFAULT_LIMITS, FuseError } from "../../src/errors.ts";
 import { type Dataset, emptyDataset, type ImageSeries } from "../../src/model/dataset.ts";
 import type { ByteSource } from "../../src/source/source.ts";
 import { openOme, readCompanion } from "./ome-tiff-reader.ts";
@@ -37,6 +37,8 @@ import { findShaped, type ShapedStack } from "./tiff-shaped.ts";
 
 /** Bytes of a description worth reading. */
 const MOST_DESCRIPTION = 1 << 26;
+/** Images whose tags are kept: files with more have the same ones over and over. */
+const MOST_DESCRIBED = 1024;
 
 /**
  * Reads plain, ImageJ, tifffile-written and OME-TIFF files, companion files of OME-TIFF sets, and the
@@ -112,9 +114,11 @@ async function add(
   without: string[] = [],
 ): Promise<void> {
   const ifd = await ifdOf(tiff, page);
-  const tags = await tagAttributes(ifd);
-  for (const name of without) delete tags[name];
-  series.attributes = { ...series.attributes, tiff: tags };
+  if (dataset.images.length < MOST_DESCRIBED) {
+    const tags = await tagAttributes(ifd);
+    for (const name of without) delete tags[name];
+    series.attributes = { ...series.attributes, tiff: tags };
+  }
   series.channels ??= sampleChannels(page.kind);
   for (const left of leftOutOf(ifd)) {
     if (!dataset.leftOut.some((l) => l.what === left.what)) dataset.leftOut.push(left);
@@ -214,7 +218,16 @@ async function openPages(dataset: Dataset, tiff: TiffFile, pages: TiffPage[]): P
     await add(dataset, tiff, series, pages[i]);
     i += pageCount;
   }
-  for (const group of groupPages(plain)) {
+  const groups = groupPages(plain);
+  if (groups.length > DEFAULT_LIMITS.items) {
+    throw new FuseError("Limit", "too many images of different sizes", {
+      source: tiff.source.name,
+      format: "tiff",
+      found: groups.length,
+      expected: `at most ${DEFAULT_LIMITS.items}`,
+    });
+  }
+  for (const group of groups) {
     const series = seriesOfGroup(tiff, group);
     const ifd = await ifdOf(tiff, group.pages[0]);
     series.pixelSizeMicrometres = await pixelSize(ifd);

@@ -105,8 +105,8 @@ function isLevelOf(stack: TiffPage[], group: PageGroup): boolean {
   if (stack.length !== group.pages.length) return false;
   const [page] = stack;
   const last = (group.levels.at(-1) ?? group.pages)[0];
-  if (page.subfile & 1) return isReduced(page.kind, last.kind);
-  return !(last.subfile & 4) && !(page.subfile & 4) && isExactFraction(page.kind, last.kind);
+  if ((page.subfile & 4) !== (last.subfile & 4)) return false;
+  return page.subfile & 1 ? isReduced(page.kind, last.kind) : isExactFraction(page.kind, last.kind);
 }
 
 /** Makes planes of pages of one file. */
@@ -155,6 +155,6 @@ export function seriesOfGroup(tiff: TiffFile, group: PageGroup): ImageSeries {
   const series: ImageSeries = { name: "", axes, dtype: kind.dtype, levels };
   if (subfile & 4) series.role = "label";
   else if (subfile & 1) series.role = "auxiliary";
-  else if (kind.photometric === Photometric.Palette) series.role = "label";
+  else if (kind.photometric === Photometric.Palette || kind.bits === 1) series.role = "label";
   return series;
 }
