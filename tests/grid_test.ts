@@ -2,18 +2,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { emptyDataset } from "../src/model/dataset.ts";
-import { buildPlan } from "../src/plan/build.ts";
-import { executePlan } from "../src/pool/execute.ts";
-import { TaskRunner } from "../src/pool/task-runner.ts";
-import { MemoryTarget } from "../src/sinks/targets/memory.ts";
 import { MemorySource } from "../src/source/memory.ts";
-import { openSpec } from "../src/source/open.ts";
 import type { ChunkLayout } from "../src/model/layout.ts";
-import type { Dataset } from "../src/model/dataset.ts";
 import { noise } from "./support/build-dataset.ts";
+import { convertDataset } from "./support/convert-memory.ts";
 import { readArray } from "./support/read-store.ts";
 
-const PROVENANCE = { score: 255, why: "test", convertedAt: "2026-01-01T00:00:00Z" };
+const SMALL = { targets: { chunkBytes: 4096, shardBytes: 16384 } };
 
 /** Noise of `width`-byte integers stored in chunks, and how to read element `at`. */
 function stored(shape: number[], chunkShape: number[], width: 2 | 4): {
@@ -46,18 +41,6 @@ function stored(shape: number[], chunkShape: number[], width: 2 | 4): {
       return values[cell * size + inner];
     },
   };
-}
-
-async function convert(dataset: Dataset): Promise<MemoryTarget> {
-  const plan = buildPlan(dataset, { targets: { chunkBytes: 4096, shardBytes: 16384 } }, PROVENANCE);
-  const target = new MemoryTarget();
-  const runner = new TaskRunner(plan, {
-    create: (key) => target.create(key),
-    put: (key, bytes) => target.put(key, bytes),
-  }, { openSource: openSpec, dataset });
-  await executePlan(plan, target, { concurrency: 1, run: (i) => runner.run(i) });
-  await runner.close();
-  return target;
 }
 
 function* indexes(shape: number[]): Generator<number[]> {
@@ -100,7 +83,7 @@ Deno.test("arrays of any rank and axis order come back element for element", asy
           layout,
           permutation,
         });
-        const { data, shape: got } = await readArray(await convert(dataset), "x");
+        const { data, shape: got } = await readArray(await convertDataset(dataset, SMALL), "x");
         assert.deepEqual(got, outer);
         let n = 0;
         for (const at of indexes(outer)) {
@@ -143,7 +126,7 @@ Deno.test("signals of a chunked container are turned to [channel, time] and cali
       },
     ],
   });
-  const target = await convert(dataset);
+  const target = await convertDataset(dataset, SMALL);
   const { data, shape } = await readArray(target, "signals");
   assert.deepEqual(shape, [4, samples]);
   for (let t = 0; t < samples; t++) {

@@ -2,17 +2,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type Dataset, emptyDataset, type ImageSeries } from "../src/model/dataset.ts";
-import { buildPlan, type PlanOptions } from "../src/plan/build.ts";
+import type { PlanOptions } from "../src/plan/build.ts";
 import type { Plan } from "../src/plan/plan.ts";
-import { executePlan } from "../src/pool/execute.ts";
-import { TaskRunner } from "../src/pool/task-runner.ts";
-import { MemoryTarget } from "../src/sinks/targets/memory.ts";
 import { MemorySource } from "../src/source/memory.ts";
-import { openSpec } from "../src/source/open.ts";
 import { noise } from "./support/build-dataset.ts";
+import { convertPlanned } from "./support/convert-memory.ts";
 import { readArray } from "./support/read-store.ts";
-
-const PROVENANCE = { score: 255, why: "test", convertedAt: "2026-01-01T00:00:00Z" };
 
 /** An image of noise stored in chunks of `chunkShape` behind each other; `absent` chunks are not stored. */
 function imageDataset(
@@ -86,21 +81,6 @@ function halved(
   return out;
 }
 
-async function convert(
-  dataset: Dataset,
-  options: PlanOptions = {},
-): Promise<{ target: MemoryTarget; plan: Plan }> {
-  const plan = buildPlan(dataset, options, PROVENANCE);
-  const target = new MemoryTarget();
-  const runner = new TaskRunner(plan, {
-    create: (key) => target.create(key),
-    put: (key, bytes) => target.put(key, bytes),
-  }, { openSource: openSpec, dataset });
-  await executePlan(plan, target, { concurrency: 1, run: (i) => runner.run(i) });
-  await runner.close();
-  return { target, plan };
-}
-
 async function check(
   shape: number[],
   chunkShape: number[],
@@ -109,7 +89,7 @@ async function check(
   absent?: (cell: number) => boolean,
 ): Promise<Plan> {
   const { dataset, values } = imageDataset(shape, chunkShape, axes, absent);
-  const { target, plan } = await convert(dataset, options);
+  const { target, plan } = await convertPlanned(dataset, options);
   const [height, width] = shape.slice(-2);
   const planes = shape.slice(0, -2).reduce((a, b) => a * b, 1);
   let expected: ArrayLike<number> = values;
@@ -175,15 +155,16 @@ Deno.test("several images use the bioformats2raw layout; versions place their me
   // What a file says of itself never stands in for what a viewer looks for.
   const attributes = { ome: { id: "Image:0" }, kept: "yes" };
   dataset.images.push({ ...dataset.images[0], name: "second", attributes });
-  const { plan } = await convert(dataset);
+  const { plan } = await convertPlanned(dataset);
   const groups = Object.fromEntries(plan.groups.map((g) => [g.path, g.attributes]));
   assert.deepEqual(groups[""].ome, { version: "0.5", "bioformats2raw.layout": 3 });
   assert.deepEqual(groups.OME.ome, { version: "0.5", series: ["0", "1"] });
   assert.ok((groups["1"].ome as { multiscales: unknown[] }).multiscales.length);
   assert.equal(groups["1"].kept, "yes");
-  const old =
-    (await convert(imageDataset([300, 300], [300, 300], ["y", "x"]).dataset, { zarrFormat: 2 }))
-      .plan;
+  const old = (await convertPlanned(imageDataset([300, 300], [300, 300], ["y", "x"]).dataset, {
+    zarrFormat: 2,
+  }))
+    .plan;
   const [multiscale] = old.groups[0].attributes.multiscales as {
     version: string;
     datasets: unknown[];

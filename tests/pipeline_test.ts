@@ -15,29 +15,14 @@ import { MemorySource } from "../src/source/memory.ts";
 import { openSpec } from "../src/source/open.ts";
 import { interleaved, type InterleavedSpec } from "./support/build-dataset.ts";
 import { channelSamples } from "./support/materialize.ts";
+import { convertPlanned, PROVENANCE } from "./support/convert-memory.ts";
 import { readArray } from "./support/read-store.ts";
 
-const PROVENANCE = { score: 255, why: "test", convertedAt: "2026-01-01T00:00:00Z" };
 const SMALL = { chunkBytes: 2048, shardBytes: 16384 };
-
-async function convert(
-  dataset: Dataset,
-  options: PlanOptions = {},
-): Promise<{ target: MemoryTarget; plan: Plan }> {
-  const plan = buildPlan(dataset, options, PROVENANCE);
-  const target = new MemoryTarget();
-  const runner = new TaskRunner(plan, {
-    create: (key) => target.create(key),
-    put: (key, bytes) => target.put(key, bytes),
-  }, { openSource: openSpec, dataset });
-  await executePlan(plan, target, { concurrency: 1, run: (i) => runner.run(i) });
-  await runner.close();
-  return { target, plan };
-}
 
 async function check(spec: InterleavedSpec, options: PlanOptions = {}): Promise<void> {
   const dataset = interleaved(spec);
-  const { target } = await convert(dataset, options);
+  const { target } = await convertPlanned(dataset, options);
   const { data, shape, attrs } = await readArray(target, "signals");
   assert.deepEqual(shape, [spec.channels, spec.samples]);
   const [recording] = dataset.recordings;
@@ -112,7 +97,7 @@ Deno.test("one scale for all channels is packed, different scales are multiplied
     gains: [0.25, 0.25],
     offsets: [1, 1],
   });
-  const packed = await readArray((await convert(shared)).target, "signals");
+  const packed = await readArray((await convertPlanned(shared)).target, "signals");
   assert.deepEqual([packed.attrs.scale_factor, packed.attrs.add_offset], [0.25, 1]);
   assert.ok(packed.data instanceof Int16Array);
   const spec: InterleavedSpec = {
@@ -124,24 +109,24 @@ Deno.test("one scale for all channels is packed, different scales are multiplied
   };
   await check(spec);
   assert.ok(
-    (await readArray((await convert(interleaved(spec))).target, "signals")).data instanceof
+    (await readArray((await convertPlanned(interleaved(spec))).target, "signals")).data instanceof
       Float32Array,
   );
   // 32 bits do not fit a float32: float64.
   const wide: InterleavedSpec = { ...spec, stored: "int32" };
   await check(wide);
   assert.ok(
-    (await readArray((await convert(interleaved(wide))).target, "signals")).data instanceof
+    (await readArray((await convertPlanned(interleaved(wide))).target, "signals")).data instanceof
       Float64Array,
   );
-  const raw = await convert(interleaved(spec), { keepRaw: true });
+  const raw = await convertPlanned(interleaved(spec), { keepRaw: true });
   assert.ok((await readArray(raw.target, "signals")).data instanceof Int16Array);
   assert.deepEqual([...(await readArray(raw.target, "gain")).data], [0.25, 0.1]);
 });
 
 Deno.test("pauses are jumps of the time axis and named as segments", async () => {
   const dataset = interleaved({ stored: "int16", channels: 1, samples: 3000, runs: [1000, 2000] });
-  const { target, plan } = await convert(dataset, { targets: SMALL });
+  const { target, plan } = await convertPlanned(dataset, { targets: SMALL });
   const { data } = await readArray(target, "time");
   assert.equal(data[0], 0);
   assert.equal(data[999], 0.999);
@@ -158,9 +143,9 @@ Deno.test("equal sweeps get a dimension of their own", async () => {
   for (const zarrFormat of [2, 3] as const) {
     const runs = [333, 333, 333, 333, 333];
     const dataset = interleaved({ stored: "int16", channels: 3, samples: 1665, runs });
-    const flat = await readArray((await convert(dataset)).target, "signals");
+    const flat = await readArray((await convertPlanned(dataset)).target, "signals");
     dataset.recordings[0].sweepLength = 333;
-    const { target } = await convert(dataset, {
+    const { target } = await convertPlanned(dataset, {
       zarrFormat,
       targets: { chunkBytes: 700, shardBytes: 5000 },
     });
@@ -216,7 +201,7 @@ Deno.test("digital words become edges of lines, across chunks and tasks", async 
     segments: [{ startIndex: 0, length: samples, startSeconds: 0 }],
     lines: [{ bit: 2, name: "DIN 3" }],
   });
-  const { target, plan } = await convert(dataset, {
+  const { target, plan } = await convertPlanned(dataset, {
     targets: { chunkBytes: 512, shardBytes: 2048 },
   });
   const time = await readArray(target, "events/DIN 3/time");
@@ -237,7 +222,7 @@ Deno.test("a layout that names a bit gives the level of that line", async () => 
       const words = await channelSamples(dataset, dataset.recordings[0], 1);
       layout.bit = bit;
       const { data } = await readArray(
-        (await convert(dataset, { targets: SMALL })).target,
+        (await convertPlanned(dataset, { targets: SMALL })).target,
         "signals",
       );
       const row = [...data].slice(4001, 8002);
@@ -281,7 +266,7 @@ Deno.test("a stream of unknown length grows its arrays, and their time axis", as
         },
       });
     };
-    const { target } = await convert(dataset, { targets: SMALL });
+    const { target } = await convertPlanned(dataset, { targets: SMALL });
     const { shape, data } = await readArray(target, "signals");
     assert.deepEqual(shape, [2, total]);
     for (let i = 0; i < total; i++) {

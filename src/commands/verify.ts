@@ -4,10 +4,11 @@
  */
 import * as zarr from "zarrita";
 import { chooseExecutor, planFile } from "../convert.ts";
-import { FuseError, toFuseError } from "../errors.ts";
+import { FuseError, printable, toFuseError } from "../errors.ts";
 import type { Attributes, Json } from "../model/dataset.ts";
 import { executePlan } from "../pool/execute.ts";
 import { cellOf } from "../plan/plan.ts";
+import { collect } from "../sinks/targets/collect.ts";
 import type { ObjectWriter, Target } from "../sinks/targets/target.ts";
 import { openSource } from "../source/open.ts";
 import { readNodes, type StoredArray, storedKey, type StoreNodes } from "../store/nodes.ts";
@@ -49,7 +50,7 @@ export async function verifyCommand(args: string[], flags: FlagValues): Promise<
   if (flags.json) {
     console.log(JSON.stringify({ store: args[0], ok: problems.length === 0, ...counts, problems }));
   } else {
-    for (const problem of problems.slice(0, LISTED)) console.error(problem);
+    for (const problem of problems.slice(0, LISTED)) console.error(printable(problem));
     if (problems.length > LISTED) console.error(`... and ${problems.length - LISTED} more`);
     console.log(
       `${
@@ -204,34 +205,15 @@ class Comparison implements Target {
   constructor(readonly store: StoreReader) {}
 
   create(key: string): ObjectWriter {
-    const pieces: Uint8Array[] = [];
-    const finish = (bytes: Uint8Array) => {
-      this.#last = this.#last.then(() => this.#compare(key, bytes));
-    };
-    return {
-      length: 0,
-      write(bytes) {
-        pieces.push(bytes.slice());
-        (this as { length: number }).length += bytes.length;
-      },
-      close() {
-        const whole = new Uint8Array(this.length);
-        let at = 0;
-        for (const piece of pieces) {
-          whole.set(piece, at);
-          at += piece.length;
-        }
-        finish(whole);
-      },
-      abort() {
-        pieces.length = 0;
-      },
-    };
+    return collect((bytes) => this.#later(key, bytes));
   }
 
   put(key: string, bytes: Uint8Array): void {
-    const copy = bytes.slice();
-    this.#last = this.#last.then(() => this.#compare(key, copy));
+    this.#later(key, bytes.slice());
+  }
+
+  #later(key: string, bytes: Uint8Array): void {
+    this.#last = this.#last.then(() => this.#compare(key, bytes));
   }
 
   async #compare(key: string, made: Uint8Array): Promise<void> {

@@ -2,13 +2,15 @@
 import type { Dataset } from "../../src/model/dataset.ts";
 import { openDataset } from "../../src/identify.ts";
 import { buildPlan, type PlanOptions } from "../../src/plan/build.ts";
+import type { Plan } from "../../src/plan/plan.ts";
 import { executePlan } from "../../src/pool/execute.ts";
 import { TaskRunner } from "../../src/pool/task-runner.ts";
 import { MemoryTarget } from "../../src/sinks/targets/memory.ts";
 import { MemorySource } from "../../src/source/memory.ts";
 import { openSpec } from "../../src/source/open.ts";
 
-const PROVENANCE = { score: 255, why: "test", convertedAt: "2026-01-01T00:00:00Z" };
+/** What tests say of where their data come from. */
+export const PROVENANCE = { score: 255, why: "test", convertedAt: "2026-01-01T00:00:00Z" };
 
 /** The dataset of a file. */
 export async function openBytes(name: string, bytes: Uint8Array): Promise<Dataset> {
@@ -20,6 +22,14 @@ export async function convertDataset(
   dataset: Dataset,
   options: PlanOptions = {},
 ): Promise<MemoryTarget> {
+  return (await convertPlanned(dataset, options)).target;
+}
+
+/** The store a dataset becomes, and the plan it was made by. */
+export async function convertPlanned(
+  dataset: Dataset,
+  options: PlanOptions = {},
+): Promise<{ target: MemoryTarget; plan: Plan }> {
   const plan = buildPlan(dataset, options, PROVENANCE);
   const target = new MemoryTarget();
   const runner = new TaskRunner(plan, {
@@ -28,5 +38,5 @@ export async function convertDataset(
   }, { openSource: openSpec, dataset });
   await executePlan(plan, target, { concurrency: 1, run: (i) => runner.run(i) });
   await runner.close();
-  return target;
+  return { target, plan };
 }

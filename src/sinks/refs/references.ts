@@ -11,6 +11,7 @@ import type { ChunkLayout, FrameLayout } from "../../model/layout.ts";
 import { cellOf, type Plan, type PlannedArray } from "../../plan/plan.ts";
 import { fillTimes } from "../../stream/clock-task.ts";
 import { zarrayDocument } from "../zarr/metadata.ts";
+import { vlenUtf8 } from "../zarr/strings.ts";
 import { nativeCodec } from "./native-codecs.ts";
 
 /** A key of the store: text, or a range of a file. */
@@ -280,20 +281,6 @@ function typeOf(dtype: DType, bigEndian: boolean): string {
   const size = sizeOf(dtype);
   const letter = dtype.startsWith("complex") ? "c" : dtype === "bool" ? "b" : dtype[0];
   return `${size === 1 ? "|" : bigEndian ? ">" : "<"}${letter}${size}`;
-}
-
-function vlenUtf8(values: string[]): Uint8Array {
-  const encoded = values.map((v) => new TextEncoder().encode(v));
-  const out = new Uint8Array(4 + encoded.reduce((n, b) => n + 4 + b.length, 0));
-  const view = new DataView(out.buffer);
-  view.setUint32(0, values.length, true);
-  let at = 4;
-  for (const bytes of encoded) {
-    view.setUint32(at, bytes.length, true);
-    out.set(bytes, at + 4);
-    at += 4 + bytes.length;
-  }
-  return out;
 }
 
 function inline(bytes: Uint8Array): string {

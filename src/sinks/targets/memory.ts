@@ -1,4 +1,5 @@
 /** A store in memory: for tests, for small results in a browser, and for objects on their way to an owner. */
+import { collect } from "./collect.ts";
 import type { ObjectWriter, Target, TargetSpec } from "./target.ts";
 
 /** Keys and their bytes. */
@@ -12,27 +13,7 @@ export class MemoryTarget implements Target {
 
   /** Collects an object; it appears when it is closed. */
   create(key: string): ObjectWriter {
-    const pieces: Uint8Array<ArrayBuffer>[] = [];
-    const objects = this.objects;
-    return {
-      length: 0,
-      write(bytes) {
-        pieces.push(bytes.slice());
-        (this as { length: number }).length += bytes.length;
-      },
-      close() {
-        const whole = new Uint8Array(this.length);
-        let at = 0;
-        for (const piece of pieces) {
-          whole.set(piece, at);
-          at += piece.length;
-        }
-        objects.set(key, whole);
-      },
-      abort() {
-        pieces.length = 0;
-      },
-    };
+    return collect((bytes) => this.objects.set(key, bytes));
   }
 
   put(key: string, bytes: Uint8Array): void {

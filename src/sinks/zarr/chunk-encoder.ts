@@ -2,6 +2,7 @@
 import type { Compressor } from "../../plan/plan.ts";
 import { Kernels, type WasmBuffer } from "../../stream/kernels.ts";
 import { nativeCodecs } from "./native-codecs.ts";
+import { vlenUtf8 } from "./strings.ts";
 
 /** Encodes chunks of one thread. */
 export class ChunkEncoder {
@@ -67,19 +68,9 @@ export class ChunkEncoder {
     return encoded;
   }
 
-  /** Variable-length UTF-8 (`vlen-utf8`): count, then length and bytes of each string. */
+  /** A chunk of strings. */
   encodeStrings(values: string[]): Uint8Array {
-    const encoder = new TextEncoder();
-    const encoded = values.map((v) => encoder.encode(v));
-    const out = new Uint8Array(4 + encoded.reduce((n, b) => n + 4 + b.length, 0));
-    const view = new DataView(out.buffer);
-    view.setUint32(0, values.length, true);
-    let at = 4;
-    for (const bytes of encoded) {
-      view.setUint32(at, bytes.length, true);
-      out.set(bytes, at + 4);
-      at += 4 + bytes.length;
-    }
+    const out = vlenUtf8(values);
     this.bytesWritten += out.length;
     return out;
   }
