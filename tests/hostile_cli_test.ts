@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join } from "node:path";
 import type { FileReport } from "../src/events.ts";
 import { type GoodFile, goodFiles, tiffOf } from "./support/hostile-files.ts";
+import { buildSon } from "./support/spike2-files.ts";
 import { inFolder } from "./support/run-cli.ts";
 import { wavFile } from "./support/sample-files.ts";
 
@@ -118,6 +119,29 @@ Deno.test("a damaged file that is named alone fails with its message and leaves 
       assert.equal(stderr.trim().split("\n").length, 1);
       const left = existsSync(join(folder, "out")) ? readdirSync(join(folder, "out")) : [];
       assert.deepEqual(left, []);
+    }
+  });
+});
+
+Deno.test("names in a file do not reach the terminal as commands", async () => {
+  const { bytes } = buildSon({
+    channels: [{
+      number: 1,
+      kind: 1,
+      title: "\u001b[2Jx",
+      comment: "\u001b]0;title\u0007",
+      units: "\u001b[1m",
+      divide: 1,
+      blocks: [{ start: 0, samples: [1, 2, 3] }],
+    }],
+  });
+  await inFolder(async ({ folder, cli }) => {
+    writeFileSync(join(folder, "esc.smr"), bytes);
+    for (const args of [["inspect", "esc.smr"], ["esc.smr", "--dry-run"], ["esc.smr"]]) {
+      const { code, stdout, stderr } = await cli(...args);
+      assert.equal(code, 0, stderr);
+      // deno-lint-ignore no-control-regex
+      assert.doesNotMatch(stdout + stderr, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
     }
   });
 });

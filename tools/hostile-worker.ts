@@ -64,7 +64,7 @@ async function openable(folder: string, files: string[]) {
     try {
       const [best] = await identify(source);
       if (!best || best.score < OPEN_SCORE || claimed.has(main)) continue;
-      const entry = { main, members: [main], expansion: 64 };
+      const entry = { main, members: [main], expansion: 16 };
       found.push(entry);
       const { plan, dataset } = await planFile(source);
       const members = dataset.sources.slice(1).map((s) => {
@@ -75,7 +75,7 @@ async function openable(folder: string, files: string[]) {
       entry.members.push(...new Set(members));
       entry.members.splice(MEMBERS);
       const bytes = dataset.sources.reduce((n, s) => n + (s.size ?? 0), 0);
-      entry.expansion += 4 * plan.outputBytes / Math.max(1, bytes);
+      entry.expansion += 2 * plan.outputBytes / Math.max(1, bytes);
       for (const member of dataset.sources.slice(1)) await member.close();
     } catch {
       // A case that is refused whole is damaged further all the same.

@@ -1,5 +1,5 @@
 /** `inspect`: what is inside a file, without converting it. */
-import { FuseError } from "../errors.ts";
+import { FuseError, printable } from "../errors.ts";
 import { openDataset, type Opened } from "../identify.ts";
 import type { Dataset, Recording } from "../model/dataset.ts";
 import { openSource } from "../source/open.ts";
@@ -9,6 +9,8 @@ import { humanBytes, humanSeconds } from "./table.ts";
 
 /** Channels shown before the rest is only counted. */
 const LISTED = 64;
+/** Characters of a line: names in files know no bounds. */
+const LONGEST = 2000;
 
 /** Prints a description, or the whole dataset as JSON. */
 export async function inspectCommand(args: string[], flags: FlagValues): Promise<number> {
@@ -73,13 +75,14 @@ function describe({ dataset, candidate, ties }: Opened): string {
       `  array      ${array.path}: ${array.shape.map((n) => n ?? "?").join(" x ")} ${array.dtype}`,
     );
   }
-  if (dataset.metadata.notes) lines.push(`  notes      ${dataset.metadata.notes.slice(0, 400)}`);
+  const notes = dataset.metadata.notes?.slice(0, 400).replace(/\s+/g, " ");
+  if (notes) lines.push(`  notes      ${notes}`);
   for (const [key, value] of Object.entries(dataset.metadata.header ?? {})) {
     lines.push(`  header     ${key}: ${JSON.stringify(value).slice(0, 160)}`);
   }
   for (const { what, why } of dataset.leftOut) lines.push(`  left out   ${what} (${why})`);
   for (const warning of dataset.warnings) lines.push(`  warning    ${warning}`);
-  return lines.join("\n");
+  return lines.map((line) => printable(line, LONGEST)).join("\n");
 }
 
 function describeRecording(recording: Recording): string[] {

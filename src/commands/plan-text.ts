@@ -1,5 +1,6 @@
 /** A plan in words, for `--dry-run`. */
 import type { PlannedFile } from "../convert.ts";
+import { printable } from "../errors.ts";
 import { taskCount } from "../plan/plan.ts";
 import { humanBytes, table } from "./table.ts";
 
@@ -32,7 +33,7 @@ export function planText(
   ]);
   lines.push(table(["    array", "shape", "type", "stored in", "codec"], rows));
   if (plan.arrays.length > LISTED) lines.push(`    ... and ${plan.arrays.length - LISTED} more`);
-  for (const { what, why } of plan.leftOut) lines.push(`  left out: ${what} (${why})`);
-  for (const warning of plan.warnings) lines.push(`  warning: ${warning}`);
+  for (const { what, why } of plan.leftOut) lines.push(printable(`  left out: ${what} (${why})`));
+  for (const warning of plan.warnings) lines.push(printable(`  warning: ${warning}`));
   return lines.join("\n");
 }

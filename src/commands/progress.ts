@@ -1,4 +1,5 @@
 /** Progress on stderr: a bar on a terminal, plain lines elsewhere; `--json` events on stdout. */
+import { printable } from "../errors.ts";
 import type { FileReport, ProgressEvent, ProgressListener } from "../events.ts";
 import type { FlagValues } from "./flags.ts";
 import type { Inputs } from "./inputs.ts";
@@ -38,7 +39,7 @@ export function progressListener(
   };
   const say = (text: string) => {
     bar?.clear();
-    console.error(text);
+    console.error(printable(text));
   };
   if (!quiet && inputs.collection) say(`${inputs.title}: ${inputs.files.length} files`);
   return {
@@ -148,7 +149,7 @@ class Bar {
         humanBytes(Math.round(done / Math.max(seconds, 0.001)))
       }/s${left}${name}`;
     const columns = safeColumns();
-    this.#write(`\r\x1b[2K${text.slice(0, columns - 1)}`);
+    this.#write(`\r\x1b[2K${printable(text).slice(0, columns - 1)}`);
     this.#shown = true;
   }
 

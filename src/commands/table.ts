@@ -1,8 +1,10 @@
 /** Plain text tables and human-readable numbers. */
+import { printable } from "../errors.ts";
 
 /** Columns aligned by spaces, a header and a rule above the rows. */
 export function table(header: string[], rows: string[][]): string {
-  const widths = header.map((h, i) => Math.max(width(h), ...rows.map((r) => width(r[i]))));
+  rows = rows.map((cells) => cells.map((c) => printable(c)));
+  const widths = header.map((h, i) => rows.reduce((n, r) => Math.max(n, width(r[i])), width(h)));
   const line = (cells: string[]) =>
     cells.map((c, i) => (i === cells.length - 1 ? c : c + " ".repeat(widths[i] - width(c)))).join(
       "  ",

@@ -35,7 +35,7 @@ export interface Bounds {
 }
 
 /** Bytes of output any file may have, and bytes for each byte of input unless told otherwise. */
-const FREE_BYTES = 16 << 20, EXPANSION = 64;
+const FREE_BYTES = 1 << 20, EXPANSION = 16;
 /** Arrays up to this size are read back whole. */
 const READ_BYTES = 64 << 10;
 /** Stores with more arrays than this are sampled. */
