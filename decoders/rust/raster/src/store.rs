@@ -86,6 +86,16 @@ fn whole_words(p: &Params) -> bool {
         && matches!(p.bits, 8 | 16 | 32 | 64 | 128)
 }
 
+/// True for single unsigned samples of 1, 2 or 4 bits: masks and scans.
+fn small_plain(p: &Params) -> bool {
+    p.samples == 1
+        && p.out_width == 1
+        && p.predictor <= 1
+        && p.sample_bits.is_empty()
+        && matches!(p.format, 1 | 4)
+        && matches!(p.bits, 1 | 2 | 4)
+}
+
 /// Bytes that are swapped together: the halves of a complex number are words of their own.
 fn word_width(p: &Params) -> usize {
     let width = p.bits as usize / 8;
@@ -188,6 +198,14 @@ pub fn clear_rest(p: &Params, out: &mut [u8]) {
 
 /// Samples of odd widths, unequal widths, or numbers without a machine type.
 fn write_packed(p: &Params, rows: &[u8], first: usize, out: &mut [u8]) -> Result<()> {
+    if small_plain(p) {
+        let (row_bytes, line) = (p.row_bytes()?, p.width);
+        let targets = out[first * line..].chunks_exact_mut(line);
+        for (row, target) in rows.chunks_exact(row_bytes).zip(targets) {
+            unpack::small(row, p.bits, target);
+        }
+        return Ok(());
+    }
     let planes = p.predictor == 3 && p.format == 3 && p.bits == 24;
     if p.predictor > 2 && !planes {
         return Err(Error::unsupported(format!(

@@ -60,6 +60,24 @@ pub fn row(bytes: &[u8], bits: u32, out: &mut [u64]) {
     }
 }
 
+/// Takes samples of 1, 2 or 4 bits of a row.
+pub fn small(bytes: &[u8], bits: u32, out: &mut [u8]) {
+    match bits {
+        1 => small_bits::<1, 8>(bytes, out),
+        2 => small_bits::<2, 4>(bytes, out),
+        _ => small_bits::<4, 2>(bytes, out),
+    }
+}
+
+fn small_bits<const BITS: usize, const PER: usize>(bytes: &[u8], out: &mut [u8]) {
+    let mask = ((1u16 << BITS) - 1) as u8;
+    for (values, byte) in out.chunks_mut(PER).zip(bytes) {
+        for (k, value) in values.iter_mut().enumerate() {
+            *value = (byte >> (8 - BITS * (k + 1))) & mask;
+        }
+    }
+}
+
 /// A 24-bit float (1 sign, 7 exponent, 16 mantissa bits) as a 32-bit one
 /// (Adobe Photoshop TIFF Technical Note 3).
 pub fn float24(bits: u32) -> f32 {
@@ -110,6 +128,18 @@ mod tests {
             let mut out = vec![0; values.len()];
             row(&packed(&values, bits), bits, &mut out);
             assert_eq!(out, values, "{bits} bits");
+        }
+    }
+
+    #[test]
+    fn takes_small_samples_like_all_others() {
+        let bytes = [0xa5, 0x3c, 0x7f];
+        for bits in [1, 2, 4] {
+            let count = 24 / bits as usize - 1;
+            let (mut fast, mut slow) = (vec![0; count], vec![0; count]);
+            small(&bytes, bits, &mut fast);
+            row(&bytes, bits, &mut slow);
+            assert_eq!(fast.iter().map(|v| u64::from(*v)).collect::<Vec<_>>(), slow);
         }
     }
 

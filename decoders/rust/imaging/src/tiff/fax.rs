@@ -68,11 +68,12 @@ impl BitReader for Reader<'_> {
     type Error = ();
 
     fn peek(&self, bits: u8) -> Option<u16> {
-        let mut value = 0;
-        for i in 0..bits as usize {
-            value = value << 1 | self.bit(self.at + i);
+        if bits == 0 || bits > 16 {
+            return None;
         }
-        Some(value)
+        let byte = |i: usize| self.bytes.get(self.at / 8 + i).map_or(0, |b| u32::from(*b));
+        let word = byte(0) << 16 | byte(1) << 8 | byte(2);
+        Some((word >> (24 - self.at % 8 - bits as usize)) as u16 & (u16::MAX >> (16 - bits)))
     }
 
     fn consume(&mut self, bits: u8) -> std::result::Result<(), ()> {
@@ -239,8 +240,18 @@ fn modes(reader: &mut Reader, width: usize, above: &[usize], line: &mut Vec<usiz
 fn paint(line: &[usize], width: usize, row: &mut [u8]) {
     for pair in line.chunks(2) {
         let (from, to) = (pair[0], pair.get(1).copied().unwrap_or(width));
-        for x in from..to.min(width) {
-            row[x / 8] |= 0x80 >> (x % 8);
+        let to = to.min(width);
+        if from >= to {
+            continue;
+        }
+        let (first, last) = (from / 8, (to - 1) / 8);
+        let (head, tail) = (0xffu8 >> (from % 8), 0xffu8 << (7 - (to - 1) % 8));
+        if first == last {
+            row[first] |= head & tail;
+        } else {
+            row[first] |= head;
+            row[first + 1..last].fill(0xff);
+            row[last] |= tail;
         }
     }
 }
@@ -284,6 +295,20 @@ mod tests {
             decode(&mixed, 3, 1, 8, 2).unwrap(),
             [0b0001_1000, 0b0001_1000]
         );
+    }
+
+    #[test]
+    fn paints_runs_of_any_place_and_length() {
+        for from in 0..30 {
+            for to in from..30 {
+                let mut row = [0u8; 4];
+                paint(&[from, to], 30, &mut row);
+                for x in 0..32 {
+                    let black = row[x / 8] & (0x80 >> (x % 8)) != 0;
+                    assert_eq!(black, x >= from && x < to, "{from}..{to} at {x}");
+                }
+            }
+        }
     }
 
     #[test]
