@@ -13,7 +13,7 @@ import {
 } from "../errors.ts";
 import { type ByteSource, truncated } from "../source/source.ts";
 import type { Dataset, EventTable, ImageSeries, Recording } from "./dataset.ts";
-import { sizeOf } from "./dtype.ts";
+import { type DType, sizeOf } from "./dtype.ts";
 import { type ChunkLayout, type FrameLayout, type FrameTable, totalFrames } from "./layout.ts";
 
 /** Segments a recording's attributes can list; readers that collect them stop there. */
@@ -49,9 +49,15 @@ export function checkDataset(dataset: Dataset, limits: Limits = DEFAULT_LIMITS):
   dataset.recordings.forEach((recording) => checker.recording(recording));
   dataset.events.forEach((table) => checker.events(table));
   dataset.images.forEach((image) => checker.image(image));
-  for (const { path, shape, dtype, layout } of dataset.arrays) {
+  for (const { path, shape, dtype, layout, permutation } of dataset.arrays) {
     shape.forEach((n) => n === null || checker.natural(n, "length of an array", { array: path }));
     if (layout.kind === "frames") checker.frames(layout, { array: path });
+    if (layout.kind === "chunks") {
+      const stored = shape.map((n) => n ?? 0);
+      permutation?.forEach((from, i) => stored[from] = shape[i] ?? 0);
+      checker.chunked(layout, stored, dtype, { array: path });
+      continue;
+    }
     checker.bytes(
       shape.slice(1).reduce<number>((a, n) => a * (n ?? 1), dtype === "string" ? 1 : sizeOf(dtype)),
       limits.headerBytes,
@@ -147,7 +153,10 @@ class Checker {
       this.fail("Corrupt", "impossible time", { ...details, found: segment.startSeconds });
     }
     if (sampleCount !== null) this.natural(sampleCount, "number of samples", details);
-    for (const { layout, tail, channelCount } of parts) {
+    for (const { layout, tail, channelCount, grid } of parts) {
+      if (layout.kind === "chunks" && grid) {
+        this.chunked(layout, grid.shape, recording.rawType, details);
+      }
       if (layout.kind !== "frames") continue;
       this.frames(layout, details);
       const frames = totalFrames(this.dataset.frameTables[layout.table]);
@@ -224,12 +233,30 @@ class Checker {
     }
   }
 
-  #chunks({ source, offset, length }: ChunkLayout): void {
+  /** An array made of stored chunks: one entry a cell of its grid, none larger than may be decoded. */
+  chunked(layout: ChunkLayout, shape: number[], dtype: DType, details: ErrorDetails): void {
+    const { chunkShape, offset, source, length } = layout;
+    const possible = chunkShape.length === shape.length &&
+      chunkShape.every((n) => Number.isSafeInteger(n) && n > 0);
+    const cells = possible ? shape.reduce((n, s, i) => n * Math.ceil(s / chunkShape[i]), 1) : NaN;
+    if (cells !== offset.length || cells !== source.length || cells !== length.length) {
+      this.fail("Corrupt", "another number of chunks than the array needs", {
+        ...details,
+        found: offset.length,
+        expected: possible ? cells : `chunks of ${shape.length} dimensions`,
+      });
+    }
+    const bytes = chunkShape.reduce((n, s) => n * s, sizeOf(dtype));
+    this.bytes(bytes, this.limits.chunkBytes, "a chunk of an array", details);
+    this.#chunks(layout, "chunk");
+  }
+
+  #chunks({ source, offset, length }: ChunkLayout, what = "strip or tile"): void {
     for (let i = 0; i < source.length; i++) {
       if (source[i] < 0) continue;
       const { name, size } = this.source(source[i]);
-      this.natural(offset[i], "place of a strip or tile", { source: name });
-      this.natural(length[i], "size of a strip or tile", { source: name, offset: offset[i] });
+      this.natural(offset[i], `place of a ${what}`, { source: name });
+      this.natural(length[i], `size of a ${what}`, { source: name, offset: offset[i] });
       if (size !== undefined && offset[i] + length[i] > size) {
         throw truncated({ name }, offset[i], length[i], size - offset[i]);
       }

@@ -47,6 +47,8 @@ export interface ChannelPart {
     timeAxis: number;
     /** First sample that is wanted, where only a part is; 0 when absent. */
     firstSample?: number;
+    /** Sample of the recording at which the stored array begins, where arrays follow each other in time. */
+    startSample?: number;
   };
   /**
    * The last samples as raw values, C-order `[channelCount, n]`, where the file's frame pattern breaks
@@ -204,6 +206,10 @@ export interface DatasetMetadata {
   notes?: string;
   /** Header fields worth keeping, under the format's own names. */
   header?: Attributes;
+  /** True when nothing in the format says which array is what, and it was found out from names and shapes. */
+  autoMapped?: boolean;
+  /** How it was found out: what was chosen, why, and what else would have been possible. */
+  mapping?: Json;
 }
 
 /** A run of values of one field, in order, from a {@link StreamSource}. */
@@ -234,6 +240,8 @@ export interface Dataset {
   images: ImageSeries[];
   /** Everything else that is an array. */
   arrays: NamedArray[];
+  /** Groups that are kept for their attributes, or for being there: paths as those of {@link Dataset.arrays}. */
+  groups?: { path: string; attributes: Attributes }[];
   /** What the file says about itself. */
   metadata: DatasetMetadata;
   /** OME-XML or other document kept beside the data, path -> text. */

@@ -95,6 +95,7 @@ function selectChannels(recording: Recording, wanted: (string | number)[]): Reco
       firstChannel: count,
       channelCount: rows.length,
       layout,
+      ...(part.grid ? { grid: part.grid } : {}),
       ...(tail ? { tail } : {}),
     });
     count += rows.length;

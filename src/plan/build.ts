@@ -24,6 +24,7 @@ export function buildPlan(dataset: Dataset, options: PlanOptions, provenance: Pr
     const prefix = single ? "" : `${names.take(recording.name, "recording")}/`;
     planRecording(builder, frames, recording, prefix);
   }
+  for (const { path, attributes } of dataset.groups ?? []) builder.group(path, attributes);
   for (const array of dataset.arrays) planNamedArray(builder, frames, array);
   planEvents(builder, dataset);
   frames.finish();

@@ -67,6 +67,7 @@ export function pathName(path: string): string {
 export function nameSafely(dataset: Dataset): void {
   const paths = new Distinct();
   const renamed = new Map<string, string[]>();
+  for (const group of dataset.groups ?? []) group.path = pathName(group.path);
   for (const array of dataset.arrays) {
     const given = array.path;
     array.path = paths.take(pathName(given));

@@ -100,7 +100,7 @@ function planChunkedSignals(
       layout,
       shape: grid.shape,
       permutation: [grid.channelAxis ?? -1, grid.timeAxis],
-      start: [firstChannel, -(grid.firstSample ?? 0)],
+      start: [firstChannel, (grid.startSample ?? 0) - (grid.firstSample ?? 0)],
       ...(storage.calibrate
         ? {
           calibration: {

@@ -70,7 +70,9 @@ export class GrowingArray {
         const from = (row * count + taken) * this.#inner;
         const to = (row * this.#room + this.#filled) * this.#inner;
         if (Array.isArray(this.#buffer)) {
-          this.#buffer.push(...(values as string[]).slice(from, from + n));
+          for (const text of (values as string[]).slice(from, from + n * this.#inner)) {
+            this.#buffer.push(text);
+          }
         } else {
           this.#buffer.set(
             (values as Float64Array).subarray(from, from + n * this.#inner) as never,
@@ -117,7 +119,8 @@ export class GrowingArray {
   #emit(objects: ObjectSet, steps: number, chunkRows: number): void {
     const { encoder, array, part } = this;
     if (Array.isArray(this.#buffer)) {
-      const padded = [...this.#buffer, ...new Array<string>(steps - this.#buffer.length).fill("")];
+      const missing = steps * this.#inner - this.#buffer.length;
+      const padded = [...this.#buffer, ...new Array<string>(missing).fill("")];
       objects.put(
         [this.#chunk, ...array.shape.slice(1).map(() => 0)],
         encoder.encodeStrings(padded),
