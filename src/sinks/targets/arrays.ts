@@ -8,25 +8,10 @@ import { makeZip } from "client-zip";
 import { FuseError } from "../../errors.ts";
 import { jsonText } from "../ordered/describe.ts";
 import type { ByteOutput } from "../ordered/output.ts";
-import { allocate, integerBits, sizeOf } from "../../model/dtype.ts";
-import { packingOf, productType } from "../../plan/calibration.ts";
-import { chunkValues } from "../ordered/feed.ts";
-import {
-  codePoints,
-  dtypeOfNpy,
-  elementBytes,
-  fixedWidthText,
-  npyHeader,
-  npyType,
-} from "../npy/format.ts";
-import {
-  ChunkFiles,
-  parseTree,
-  PIECE_BYTES,
-  type StoredArray,
-  type StoredTree,
-} from "./chunk-files.ts";
+import { packingOf } from "../../plan/calibration.ts";
+import { ChunkFiles, parseTree, type StoredTree } from "./chunk-files.ts";
 import { PartialDirectory } from "./directory.ts";
+import { type Member, npyMember, raggedMembers, textMember } from "./npy-members.ts";
 import type { Target } from "./target.ts";
 
 /** The metadata document that lists all others. */
@@ -124,91 +109,15 @@ export class NpzTarget extends JoinedArrays {
       yield { name: path, size: bytes.length, pieces: () => [bytes] };
     }
     for (const array of tree.arrays) {
+      const ragged = raggedMembers(array, files);
+      if (ragged) {
+        yield* ragged;
+        continue;
+      }
       const { size, pieces } = npyMember(array, files, this.physical);
       yield { name: `${array.path}.npy`, size, pieces };
     }
   }
-}
-
-interface Member {
-  name: string;
-  size: number;
-  pieces(): Iterable<Uint8Array>;
-}
-
-function textMember(path: string, values: string[], shape: number[]): Member {
-  const width = Math.max(1, ...values.map(codePoints));
-  const head = npyHeader({ descr: npyType("string", width), fortranOrder: false, shape });
-  const text = fixedWidthText(values, width);
-  return { name: `${path}.npy`, size: head.length + text.length, pieces: () => [head, text] };
-}
-
-/** An array in `.npy` form. Strings take two passes: their width is that of the longest. */
-function npyMember(
-  array: StoredArray,
-  files: ChunkFiles,
-  physical: boolean,
-): Omit<Member, "name"> {
-  const count = array.shape.reduce((a, b) => a * b, 1);
-  const packing = physical ? packingOf(array.attributes) : null;
-  if (packing && array.descr !== "|O") return productMember(array, files, packing);
-  if (array.descr !== "|O") {
-    const head = npyHeader({ descr: array.descr, fortranOrder: false, shape: array.shape });
-    return {
-      size: head.length + count * elementBytes(array.descr),
-      *pieces() {
-        yield head;
-        yield* files.pieces(array);
-      },
-    };
-  }
-  let width = 1;
-  for (const values of files.strings(array)) {
-    for (const value of values) width = Math.max(width, codePoints(value));
-  }
-  const head = npyHeader({
-    descr: npyType("string", width),
-    fortranOrder: false,
-    shape: array.shape,
-  });
-  return {
-    size: head.length + count * width * 4,
-    *pieces() {
-      yield head;
-      const rows = Math.max(1, Math.floor(PIECE_BYTES / (4 * width)));
-      for (const values of files.strings(array)) {
-        for (let at = 0; at < values.length; at += rows) {
-          yield fixedWidthText(values.slice(at, at + rows), width);
-        }
-      }
-    },
-  };
-}
-
-/** Packed values, multiplied out. */
-function productMember(
-  array: StoredArray,
-  files: ChunkFiles,
-  packing: { gain: number; offset: number },
-): Omit<Member, "name"> {
-  const { descr, shape } = array;
-  const stored = dtypeOfNpy(descr);
-  const dtype = productType(integerBits(stored as never), [packing]);
-  const head = npyHeader({ descr: npyType(dtype), fortranOrder: false, shape });
-  const count = shape.reduce((a, b) => a * b, 1);
-  const { gain, offset } = packing;
-  return {
-    size: head.length + count * sizeOf(dtype),
-    *pieces() {
-      yield head;
-      for (const piece of files.pieces(array)) {
-        const raw = chunkValues(stored, piece);
-        const out = allocate(dtype, raw.length);
-        for (let i = 0; i < out.length; i++) out[i] = Number(raw[i]) * gain + offset;
-        yield new Uint8Array(out.buffer);
-      }
-    },
-  };
 }
 
 /** What the metadata member says: attributes of groups and arrays by path. */
