@@ -4,7 +4,7 @@
  */
 import * as zarr from "zarrita";
 import { chooseExecutor, planFile, type PlannedFile } from "../../src/convert.ts";
-import { isFuseError } from "../../src/errors.ts";
+import { type FuseError, isFuseError } from "../../src/errors.ts";
 import { sizeOf } from "../../src/model/dtype.ts";
 import { executePlan } from "../../src/pool/execute.ts";
 import { MemoryTarget } from "../../src/sinks/targets/memory.ts";
@@ -81,13 +81,8 @@ function errorFault(error: unknown, names: string[], source: ByteSource): string
   if (error.tag === "Usage" || error.tag === "Aborted") {
     return `blamed the caller: ${error.tag} ${error.message}`;
   }
-  // A wrapped TypeError is a leak with a coat on; what libraries throw of bad input is not.
-  const { cause } = error;
-  const foreign = /^[^\n]*\n\s+at [^\n]*\(ext:/.test((cause as Error | undefined)?.stack ?? "");
-  if (
-    !foreign && (cause instanceof TypeError || cause instanceof RangeError ||
-      cause instanceof ReferenceError || cause instanceof WebAssembly.RuntimeError)
-  ) return `wrapped ${trace(cause)}`;
+  const leak = leakOf(error);
+  if (leak) return leak;
   const folder = source.uri.slice(0, source.uri.lastIndexOf("/") + 1);
   if (
     !names.some((n) => error.message.includes(n)) && !(folder && error.message.includes(folder))
@@ -96,6 +91,18 @@ function errorFault(error: unknown, names: string[], source: ByteSource): string
   }
   if (error.message.includes("\n")) return `message of several lines: ${error.message}`;
   if (error.message.length > 600) return `message of ${error.message.length} characters`;
+  return undefined;
+}
+
+/** What a FuseError wraps that should have been foreseen; undefined when nothing. */
+export function leakOf(error: FuseError): string | undefined {
+  // A wrapped TypeError is a leak with a coat on; what libraries throw of bad input is not.
+  const { cause } = error;
+  const foreign = /^[^\n]*\n\s+at [^\n]*\(ext:/.test((cause as Error | undefined)?.stack ?? "");
+  if (
+    !foreign && (cause instanceof TypeError || cause instanceof RangeError ||
+      cause instanceof ReferenceError || cause instanceof WebAssembly.RuntimeError)
+  ) return `wrapped ${trace(cause)}`;
   return undefined;
 }
 
