@@ -44,6 +44,28 @@ pub fn decode(data: &[u8], samples: usize, most: usize) -> Result<Pixels> {
 mod tests {
     use super::*;
 
+    /// 7 x + 11 y, the same upside down, and 100 more, lossless
+    const PICTURE: [u8; 64] = [
+        0x52, 0x49, 0x46, 0x46, 0x38, 0x00, 0x00, 0x00, 0x57, 0x45, 0x42, 0x50, 0x56, 0x50, 0x38,
+        0x4c, 0x2c, 0x00, 0x00, 0x00, 0x2f, 0x04, 0x40, 0x01, 0x00, 0xcd, 0x55, 0x20, 0xa2, 0xff,
+        0xb1, 0x8b, 0x88, 0xfe, 0x07, 0x08, 0xb3, 0x8d, 0x9e, 0x45, 0x9a, 0x3f, 0xd4, 0x39, 0x1c,
+        0x82, 0x40, 0x20, 0x89, 0x62, 0x7f, 0x9d, 0xad, 0x04, 0x02, 0x29, 0x8e, 0x62, 0x8b, 0x23,
+        0x7b, 0x00, 0x58, 0xfd,
+    ];
+
+    #[test]
+    fn decodes_colours_and_adds_the_alpha_that_is_wanted() {
+        let image = decode(&PICTURE, 3, 1 << 20).unwrap();
+        assert_eq!((image.width, image.height, image.samples), (5, 6, 3));
+        let (x, y) = (3, 2);
+        let wanted = [7 * x + 11 * y, 7 * x + 11 * (5 - y), 7 * x + 11 * y + 100];
+        let at = (y * 5 + x) * 3;
+        assert_eq!(image.data[at..at + 3], wanted.map(|v| v as u8));
+        let opaque = decode(&PICTURE, 4, 1 << 20).unwrap();
+        assert_eq!(opaque.data[(y * 5 + x) * 4 + 3], 255);
+        assert!(decode(&PICTURE, 2, 1 << 20).is_err());
+    }
+
     #[test]
     fn refuses_what_is_no_webp() {
         assert!(decode(b"RIFF\x04\0\0\0WEBP", 3, 1 << 20).is_err());
