@@ -220,6 +220,19 @@ Deno.test("EDF+: annotations of large files stream in blocks, and again", async 
   assert.equal(times.data[1234], 1234.5);
 });
 
+Deno.test("EDF+C: records that tell of a pause the header denies give a warning", async () => {
+  const dataset = await open(buildEdf({
+    reserved: "EDF+C",
+    records: 2,
+    signals: [
+      { label: "x", samplesPerRecord: 4 },
+      { label: "EDF Annotations", samplesPerRecord: 8, tals: [tal("+0", [""]), tal("+9", [""])] },
+    ],
+  }));
+  assert.equal(dataset.recordings[0].segments.length, 1);
+  assert.match(dataset.warnings.join("\n"), /marked as continuous/);
+});
+
 Deno.test("EDF+: annotations alone, in records without duration", async () => {
   const dataset = await open(buildEdf({
     reserved: "EDF+C",
@@ -273,12 +286,12 @@ Deno.test("BDF+: annotation bytes in 24-bit samples, several annotation signals"
     reserved: "BDF+C",
     records: 2,
     signals: [
-      { label: "C3", samplesPerRecord: 4, samples: ramp(8) },
       {
         label: "BDF Annotations",
         samplesPerRecord: 12,
         tals: [tal("+0", [""]) + tal("+0.5", ["a"]), tal("+1", [""])],
       },
+      { label: "C3", samplesPerRecord: 4, samples: ramp(8) },
       {
         label: "BDF Annotations",
         samplesPerRecord: 12,
@@ -288,6 +301,24 @@ Deno.test("BDF+: annotation bytes in 24-bit samples, several annotation signals"
   }));
   const { time, label } = await rows(dataset, "annotations");
   assert.deepEqual([time, label], [[0.5, 0.75, 1.5], ["a", "b", "c"]]);
+});
+
+Deno.test("BDF: status words of large records are looked at in pieces", async () => {
+  const n = 1_500_000;
+  const dataset = await open(buildEdf({
+    bdf: true,
+    records: 2,
+    recordSeconds: 1500,
+    signals: [{
+      label: "Status",
+      samplesPerRecord: n,
+      samples: ramp(2 * n).map((i) => i === 1_200_000 || i >= n + 5 ? 7 : 0),
+    }],
+  }));
+  assert.deepEqual(await rows(dataset, "triggers"), {
+    time: [1200, 1200.001, 1500.005],
+    code: [7, 0, 7],
+  });
 });
 
 Deno.test("EDF: records larger than a window are taken apart by signals", async () => {

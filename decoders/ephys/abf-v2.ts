@@ -146,6 +146,7 @@ export async function parseV2(
   });
   const text = await readStrings(sections);
   const data = sections.place("data");
+  ensure(data.offset > 0, "no data section", { ...place, offset: SECTIONS.data });
   const format = info.i16(30);
   ensure(format === 0 || format === 1, "unknown kind of samples", {
     ...place,

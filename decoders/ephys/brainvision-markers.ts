@@ -10,6 +10,8 @@ import { dateOf, decoderFor, fieldsOf } from "./brainvision-text.ts";
 export const MARKERS = "markers";
 /** Bytes up to which a marker file is held in memory. */
 const SMALL_BYTES = 4 << 20;
+/** Segments a recording may have. */
+export const MOST_SEGMENTS = 1 << 18;
 /** Bytes of a piece, and of the longest line. */
 const PIECE_BYTES = 1 << 20, LINE_BYTES = 1 << 20;
 /** Markers of a block. */
@@ -103,7 +105,6 @@ const isNewSegment = (marker: Marker) => /^new segment$/i.test(marker.type);
 /** Goes through a marker file once; keeps the markers when the file is small. */
 export async function surveyMarkers(
   source: ByteSource,
-  mostSegments: number,
   signal?: AbortSignal,
 ): Promise<MarkerSurvey> {
   const isSmall = (source.size ?? 0) <= SMALL_BYTES;
@@ -118,7 +119,7 @@ export async function surveyMarkers(
     if (isSmall) markers.push(marker);
     if (isNewSegment(marker)) {
       survey.newSegments.push({ sample: marker.sample, date: marker.date });
-      if (survey.newSegments.length > mostSegments) {
+      if (survey.newSegments.length > MOST_SEGMENTS) {
         throw new FuseError("Limit", "more segments than allowed", { source: source.name });
       }
     }
@@ -149,7 +150,9 @@ export function segmentsBetween(
   warnings: string[],
 ): MarkedSegments {
   const byStart = new Map<number, string>([[0, ""]]);
-  if (segmentPoints && count % segmentPoints === 0) {
+  if (segmentPoints && count / segmentPoints > MOST_SEGMENTS) {
+    warnings.push(`segments of ${segmentPoints} samples would be too many to be told apart`);
+  } else if (segmentPoints && count % segmentPoints === 0) {
     for (let at = segmentPoints; at < count; at += segmentPoints) byStart.set(at, "");
   }
   for (const { sample, date } of newSegments) {

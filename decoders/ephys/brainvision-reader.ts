@@ -17,6 +17,7 @@ import {
   MARKERS,
   type MarkerSurvey,
   markerTable,
+  MOST_SEGMENTS,
   segmentsBetween,
   streamMarkers,
   surveyMarkers,
@@ -24,9 +25,6 @@ import {
 import { findHeader, findMember, missing } from "./brainvision-set.ts";
 import { decoderFor, kindOf } from "./brainvision-text.ts";
 import { pullStream } from "./pull-stream.ts";
-
-/** Segments a recording may have. */
-const MOST_SEGMENTS = 1 << 18;
 
 /** The reader of the format "brainvision". */
 export const reader: Reader = {
@@ -72,7 +70,7 @@ async function openSet(opened: ByteSource, options: OpenOptions): Promise<Datase
     if (file && !dataset.sources.includes(file)) dataset.sources.push(file);
   }
   const dataSource = dataset.sources.indexOf(data);
-  const survey = markers ? await surveyMarkers(markers, MOST_SEGMENTS, signal) : undefined;
+  const survey = markers ? await surveyMarkers(markers, signal) : undefined;
   if (survey?.damaged) {
     dataset.warnings.push(`${survey.damaged} lines of the marker file are no markers: left out`);
   }

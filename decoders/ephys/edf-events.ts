@@ -2,7 +2,7 @@
 import type { EventColumn, EventTable, StreamBlock } from "../../src/model/dataset.ts";
 import type { DType, NumericArray } from "../../src/model/dtype.ts";
 import type { EdfHeader, EdfSignal } from "./edf-header.ts";
-import { readSlots, type Slots } from "./edf-slots.ts";
+import { readPieces, readSlots, type Slots } from "./edf-slots.ts";
 import { parseTals } from "./edf-tal.ts";
 import { type RecordRun, RunCollector } from "./edf-times.ts";
 
@@ -25,6 +25,8 @@ const COLUMNS: Record<string, Record<string, { dtype: DType; units?: string }>> 
 
 /** Events of a block. */
 const BLOCK = 4096;
+/** Bytes of status words looked at in one piece: whole words. */
+const PIECE_BYTES = 3 << 20;
 
 /** What a pass over the annotations finds beside them. */
 export interface AnnotationPass {
@@ -69,28 +71,37 @@ class EventBuffer {
   }
 }
 
-/** Reads the annotations of all records; a text may name the signal it belongs to ("text@@label"). */
+/**
+ * Reads the annotations of all records; a text may name the signal it belongs to ("text@@label").
+ * @param groups the annotation signals, those that lie beside each other in one
+ */
 export function readAnnotations(
   header: EdfHeader,
-  slots: Slots,
+  groups: Slots[],
   signal?: AbortSignal,
 ): AnnotationPass {
   const runs = new RunCollector(header);
-  const own = header.signals.filter((s) => s.isAnnotation);
   const labels = new Set(header.signals.map((s) => s.label));
+  /** Places of the annotation signals in each group. */
+  const places = groups.map(({ offset, length }) =>
+    header.signals
+      .filter((s) => s.isAnnotation && s.offset >= offset && s.offset < offset + length)
+      .map((s) => [s.offset - offset, s.samplesPerRecord * header.sampleBytes])
+  );
   async function* read(): AsyncGenerator<StreamBlock> {
     const buffer = new EventBuffer(ANNOTATIONS);
+    const parts = groups.map((slots) => readSlots(slots, 0, header.records, signal));
     let damaged = 0;
-    for await (const bytes of readSlots(slots, 0, header.records, signal)) {
-      for (const [i, { offset, samplesPerRecord }] of own.entries()) {
-        const from = offset - slots.offset;
-        const lists = parseTals(
-          bytes.subarray(from, from + samplesPerRecord * header.sampleBytes),
-        );
-        if (i === 0) runs.add(lists.recordStart);
-        damaged += lists.damaged;
-        for (const { onset, duration, text } of lists.annotations) {
-          buffer.push({ time: onset, duration, ...splitLabel(text, labels) });
+    for (let record = 0; record < header.records; record++) {
+      for (const [g, part] of parts.entries()) {
+        const bytes: Uint8Array = (await part.next()).value;
+        for (const [i, [from, length]] of places[g].entries()) {
+          const lists = parseTals(bytes.subarray(from, from + length));
+          if (g === 0 && i === 0) runs.add(lists.recordStart);
+          damaged += lists.damaged;
+          for (const { onset, duration, text } of lists.annotations) {
+            buffer.push({ time: onset, duration, ...splitLabel(text, labels) });
+          }
         }
       }
       if (buffer.count >= BLOCK) yield* buffer.take();
@@ -123,19 +134,19 @@ export async function* readTriggers(
 ): AsyncGenerator<StreamBlock> {
   const buffer = new EventBuffer(TRIGGERS);
   const rate = status.samplesPerRecord / header.recordSeconds;
-  let previous = 0, record = 0, run = 0;
-  for await (const bytes of readSlots(slots, 0, header.records, signal)) {
-    while (record >= runs[run].firstRecord + runs[run].records) run++;
-    const { firstRecord, startSeconds } = runs[run];
-    const before = (record - firstRecord) * status.samplesPerRecord;
-    for (let i = 0, at = 0; i < status.samplesPerRecord; i++, at += 3) {
+  const perRecord = status.samplesPerRecord;
+  let previous = 0, sample = 0, run = 0;
+  for await (const bytes of readPieces(slots, PIECE_BYTES, signal)) {
+    for (let at = 0; at + 3 <= bytes.length; at += 3, sample++) {
       const code = bytes[at] | (bytes[at + 1] << 8);
       if (code === previous) continue;
       previous = code;
-      buffer.push({ time: startSeconds + (before + i) / rate, code });
+      const record = Math.floor(sample / perRecord);
+      while (record >= runs[run].firstRecord + runs[run].records) run++;
+      const { firstRecord, startSeconds } = runs[run];
+      buffer.push({ time: startSeconds + (sample - firstRecord * perRecord) / rate, code });
+      if (buffer.count >= BLOCK) yield* buffer.take();
     }
-    record++;
-    if (buffer.count >= BLOCK) yield* buffer.take();
   }
   yield* buffer.take();
 }

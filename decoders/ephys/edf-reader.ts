@@ -18,15 +18,16 @@ import {
   TRIGGERS,
 } from "./edf-events.ts";
 import { type EdfHeader, type EdfSignal, readEdfHeader } from "./edf-header.ts";
-import { passBytes, readSlots, type Slots } from "./edf-slots.ts";
-import { parseTals } from "./edf-tal.ts";
-import { type RecordRun, searchRuns } from "./edf-times.ts";
+import { passBytes, type Slots } from "./edf-slots.ts";
+import { type RecordRun, recordStart, searchRuns } from "./edf-times.ts";
 import { pullStream } from "./pull-stream.ts";
 
 /** Data records from this size on are taken apart by signals, so that a window need not hold a whole one. */
 const LARGE_RECORD = 4 << 20;
-/** Bytes a pass for events may read while the file is opened. */
-const PASS_BYTES = 8 << 20;
+/** Bytes a pass for events may read while the file is opened, and bytes of annotations held in memory. */
+const PASS_BYTES = 8 << 20, HELD_BYTES = 2 << 20;
+/** Bytes of annotations in one record, which are parsed in one piece. */
+const MOST_ANNOTATION_BYTES = 16 << 20;
 
 /** Bits of BioSemi's status word beside the triggers in its low 16. */
 const STATUS_LINES = [
@@ -57,19 +58,17 @@ async function openFile(source: ByteSource, options: OpenOptions): Promise<Datas
   }
   const dataset = emptyDataset("edf", [source]);
   const header = await readEdfHeader(source, size, limits, dataset.warnings, signal);
-  const slotsOf = (signals: EdfSignal[]) => slotsFor(source, header, signals, limits.headerBytes);
-  const annotated = header.signals.filter((s) => s.isAnnotation && s.samplesPerRecord > 0);
-  const slots = annotated.length > 0 ? slotsOf(annotated) : undefined;
-  const runs = await annotate(dataset, header, slots, signal);
+  const groups = annotationGroups(source, header);
+  const runs = await annotate(dataset, header, groups, signal);
   const status = header.sampleBytes === 3
     ? header.signals.find((s) => s.label === "Status" && s.samplesPerRecord > 0)
     : undefined;
   addRecordings(dataset, header, runs, status);
-  const statusSlots = status && slotsOf([status]);
+  const statusSlots = status && slotsFor(source, header, status.offset, lengthOf(header, status));
   if (status) await addStatus(dataset, header, runs, status, statusSlots!, signal);
   dataset.openStream = (id, { signal }) => {
-    if (id === ANNOTATIONS && slots) {
-      return pullStream(readAnnotations(header, slots, signal).blocks);
+    if (id === ANNOTATIONS && groups.length > 0) {
+      return pullStream(readAnnotations(header, groups, signal).blocks);
     }
     if (id === TRIGGERS && status) {
       return pullStream(readTriggers(header, status, statusSlots!, runs, signal));
@@ -80,38 +79,48 @@ async function openFile(source: ByteSource, options: OpenOptions): Promise<Datas
   return dataset;
 }
 
-/** The part of the records from the first of `signals` to the last. */
-function slotsFor(
-  source: ByteSource,
-  header: EdfHeader,
-  signals: EdfSignal[],
-  most: number,
-): Slots {
-  const { dataOffset, recordBytes, records, sampleBytes } = header;
-  const last = signals[signals.length - 1];
-  const offset = signals[0].offset;
-  const length = last.offset + last.samplesPerRecord * sampleBytes - offset;
-  if (length > most) {
+function lengthOf(header: EdfHeader, signal: EdfSignal): number {
+  return signal.samplesPerRecord * header.sampleBytes;
+}
+
+function slotsFor(source: ByteSource, header: EdfHeader, offset: number, length: number): Slots {
+  const { dataOffset, recordBytes, records } = header;
+  return { source, dataOffset, recordBytes, records, offset, length };
+}
+
+/** Where the annotation signals are in the records: those that lie beside each other together. */
+function annotationGroups(source: ByteSource, header: EdfHeader): Slots[] {
+  const groups: Slots[] = [];
+  for (const signal of header.signals) {
+    const length = lengthOf(header, signal);
+    if (!signal.isAnnotation || length === 0) continue;
+    const last = groups.at(-1);
+    if (last && last.offset + last.length === signal.offset) last.length += length;
+    else groups.push(slotsFor(source, header, signal.offset, length));
+  }
+  const large = groups.find((g) => g.length > MOST_ANNOTATION_BYTES);
+  if (large) {
     throw new FuseError("Limit", "annotations of one data record are larger than allowed", {
       source: source.name,
       format: "edf",
-      offset: dataOffset,
-      found: `${length} bytes`,
-      expected: `at most ${most}`,
+      offset: header.dataOffset + large.offset,
+      found: `${large.length} bytes`,
+      expected: `at most ${MOST_ANNOTATION_BYTES}`,
     });
   }
-  return { source, dataOffset, recordBytes, records, offset, length };
+  return groups;
 }
 
 /** Adds the annotations, and finds when the records begin: all of them where there can be pauses. */
 async function annotate(
   dataset: Dataset,
   header: EdfHeader,
-  slots: Slots | undefined,
+  groups: Slots[],
   signal?: AbortSignal,
 ): Promise<RecordRun[]> {
-  const { records, plus } = header;
+  const { records, plus, recordSeconds } = header;
   const plain = [{ firstRecord: 0, records, startSeconds: 0 }];
+  const [slots] = groups;
   if (!slots) {
     if (plus === "+D") {
       dataset.warnings.push(
@@ -120,10 +129,11 @@ async function annotate(
     }
     return plain;
   }
-  const isSmall = passBytes(slots) <= PASS_BYTES;
-  let found: RecordRun[] | undefined;
-  if (isSmall) {
-    const pass = readAnnotations(header, slots, signal);
+  const passed = groups.reduce((n, g) => n + passBytes(g), 0);
+  const held = groups.reduce((n, g) => n + g.length * records, 0);
+  let found: RecordRun[] = [];
+  if (passed <= PASS_BYTES && held <= HELD_BYTES) {
+    const pass = readAnnotations(header, groups, signal);
     const table = await collectTable(ANNOTATIONS, pass.blocks, dataset.warnings);
     if (table) dataset.events.push(table);
     if (plus === "+D") {
@@ -134,10 +144,18 @@ async function annotate(
     dataset.events.push(streamedTable(ANNOTATIONS));
     if (plus === "+D") found = await searchRuns(header, slots, dataset.warnings, signal);
   }
-  if (found && found.length > 0) return found;
+  if (found.length > 0 || records === 0) return found.length > 0 ? found : plain;
   // The start of a file is given in whole seconds; the first record tells the rest (EDF+, 2.2.4).
-  for await (const bytes of readSlots(slots, 0, Math.min(1, records), signal)) {
-    plain[0].startSeconds = parseTals(bytes).recordStart ?? 0;
+  const [first, last] = await Promise.all(
+    [0, records - 1].map((record) => recordStart(slots, record, signal)),
+  );
+  plain[0].startSeconds = first ?? 0;
+  const expected = (first ?? 0) + (records - 1) * recordSeconds;
+  if (recordSeconds > 0 && last !== undefined && Math.abs(last - expected) > recordSeconds / 2) {
+    dataset.warnings.push(
+      `the recording is marked as continuous, and its last data record says it begins at ${last} s ` +
+        `in place of ${expected} s: no pause is taken`,
+    );
   }
   return plain;
 }

@@ -55,6 +55,26 @@ export async function* readSlots(
   }
 }
 
+/** The parts of all records cut into pieces of at most `most` bytes. */
+export async function* readPieces(
+  slots: Slots,
+  most: number,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  if (slots.length <= most) {
+    yield* readSlots(slots, 0, slots.records, signal);
+    return;
+  }
+  const { source, dataOffset, recordBytes, records, offset, length } = slots;
+  for (let record = 0; record < records; record++) {
+    const start = dataOffset + record * recordBytes + offset;
+    for (let at = 0; at < length; at += most) {
+      const bytes = Math.min(most, length - at);
+      yield await source.read(start + at, bytes, { signal, purpose: "bulk" });
+    }
+  }
+}
+
 /** Bytes that a pass over all parts reads. */
 export function passBytes({ source, recordBytes, records, length }: Slots): number {
   const skips = recordBytes - length >= (source.distance === "local" ? SKIP_LOCAL : SKIP_REMOTE);

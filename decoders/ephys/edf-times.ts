@@ -1,4 +1,5 @@
 /** When the data records of an EDF+ file begin: runs of records without a pause. */
+import { FuseError } from "../../src/errors.ts";
 import type { EdfHeader } from "./edf-header.ts";
 import { readSlots, type Slots } from "./edf-slots.ts";
 import { parseTals } from "./edf-tal.ts";
@@ -11,6 +12,8 @@ export interface RecordRun {
   startSeconds: number;
 }
 
+/** Runs a recording may have. */
+const MOST_RUNS = 1 << 18;
 /** Bytes of records that are read in one piece rather than searched. */
 const PIECE_BYTES = 1 << 20;
 
@@ -45,6 +48,12 @@ export class RunCollector {
       return;
     }
     if (jump < 0) this.overlaps++;
+    if (this.runs.length >= MOST_RUNS) {
+      throw new FuseError("Limit", "more pauses than allowed", {
+        found: `more than ${MOST_RUNS}`,
+        expected: `at most ${MOST_RUNS}`,
+      });
+    }
     this.runs.push({
       firstRecord: last.firstRecord + last.records,
       records: count,
@@ -75,6 +84,17 @@ function toleranceOf({ signals, recordSeconds }: EdfHeader): number {
   return Math.max(recordSeconds / most / 2, 1e-9);
 }
 
+/** When a record says it begins; undefined when it does not. */
+export async function recordStart(
+  slots: Slots,
+  record: number,
+  signal?: AbortSignal,
+): Promise<number | undefined> {
+  for await (const bytes of readSlots(slots, record, record + 1, signal)) {
+    return parseTals(bytes).recordStart;
+  }
+}
+
 /**
  * The runs of a discontinuous file, by bisection: records lie in order of time, so that two of them whose
  * distance is that of the records between have no pause between.
@@ -89,11 +109,7 @@ export async function searchRuns(
   const piece = Math.max(2, Math.floor(PIECE_BYTES / header.recordBytes));
   const collector = new RunCollector(header);
   const tolerance = toleranceOf(header);
-  const startOf = async (record: number): Promise<number | undefined> => {
-    for await (const bytes of readSlots(slots, record, record + 1, signal)) {
-      return parseTals(bytes).recordStart;
-    }
-  };
+  const startOf = (record: number) => recordStart(slots, record, signal);
   /** Collects records `[first, last]`, the starts of which are known. */
   const walk = async (
     first: number,
