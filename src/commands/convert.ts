@@ -10,6 +10,7 @@ import { DEFAULT_TARGETS } from "../plan/chunking.ts";
 import type { Compressor } from "../plan/plan.ts";
 import { WorkerPool } from "../pool/pool.ts";
 import { outputClosed } from "../sinks/targets/stdout.ts";
+import { openBucket, s3Root, uploadReport } from "./bucket.ts";
 import { openDestination } from "./destination.ts";
 import { type FlagValues, parseSeconds, parseSize } from "./flags.ts";
 import { type Inputs, resolveInputs } from "./inputs.ts";
@@ -116,11 +117,7 @@ export function outputPath(
 
 async function convertAll(inputs: Inputs, options: Options, flags: FlagValues): Promise<number> {
   const root = String(flags.outputDir ?? "./output");
-  if (/^[a-z0-9]+:\/\//i.test(root)) {
-    throw new FuseError("Usage", "outputs go to a folder of this machine, or to -", {
-      found: root,
-    });
-  }
+  const bucket = s3Root(root);
   const sink = sinkOf(flags);
   const stdout = root === "-";
   if (stdout) checkStdout(sink, inputs.files.length);
@@ -135,13 +132,13 @@ async function convertAll(inputs: Inputs, options: Options, flags: FlagValues): 
       pool,
       concurrency: remote ? Math.max(2, jobs) : jobs,
       onEvent: progress.listen,
-      // deno-lint-ignore require-await
       makeTarget: async (input, planned) => {
         if (sink) {
           const base = stdout ? null : join(root, ...input.path.split("/"));
           return openSink(sink, flags, planned, { base, overwrite: flags.overwrite === true });
         }
         const zip = flags.to === "zarr.zip";
+        if (bucket) return await openBucket(bucket, input, planned, flags);
         return openDestination(outputPath(root, input, planned, zip), planned, {
           zip,
           overwrite: flags.overwrite === true,
@@ -157,7 +154,8 @@ async function convertAll(inputs: Inputs, options: Options, flags: FlagValues): 
     pool.close();
     progress.close();
   }
-  if (inputs.collection && !stdout) {
+  if (inputs.collection && bucket) await uploadReport(bucket, inputs.title, reports, flags);
+  else if (inputs.collection && !stdout) {
     mkdirSync(root, { recursive: true });
     Deno.writeTextFileSync(
       join(root, "report.json"),

@@ -117,6 +117,7 @@ async function runTasks(
     }
     await edges.take(result);
     await tips.take(result);
+    await target.drain?.();
     done++;
     onTask?.(done, total, result);
   };

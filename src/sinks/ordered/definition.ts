@@ -50,14 +50,15 @@ export interface TableOptions {
   values: "scaled" | "physical" | "raw";
 }
 
-/** Every table of a plan: recordings first, then tables of events. */
+/** Every table of a plan: recordings first (their arrays come first in the plan), then tables of events. */
 export function tablesOf(plan: Plan, dataset: Dataset, options: TableOptions): TableDefinition[] {
   const tables: TableDefinition[] = [];
   const signals = plan.arrays.flatMap((a, i) =>
-    a.dims.join() === "channel,time" && /(^|\/)signals$/.test(a.path) ? [i] : []
+    a.dims.slice(-2).join() === "channel,time" && /(^|\/)signals$/.test(a.path) ? [i] : []
   );
   dataset.recordings.forEach((recording, i) => {
-    if (recording.channels.length === 0) return;
+    // Sweeps are no rows of a table: whoever wants rows has them planned one after the other.
+    if (recording.channels.length === 0 || plan.arrays[signals[i]].dims.length !== 2) return;
     tables.push(recordingTable(plan, signals[i], recording.channels, options));
   });
   for (const group of plan.groups) {

@@ -27,6 +27,8 @@ export interface Target {
   create(key: string): ObjectWriter;
   /** Writes a small object in one go. */
   put(key: string, bytes: Uint8Array): void;
+  /** Holds the work back while too much waits to be written; absent where writing is immediate. */
+  drain?(): Promise<void>;
   /** Gives the finished store its place; nothing opens as a store before. */
   finish(): Promise<void>;
   /** Removes everything written. */
