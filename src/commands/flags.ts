@@ -27,7 +27,7 @@ export const FLAGS = {
     short: "o",
     value: "DIR",
     default: "./output",
-    help: "folder the outputs go to; - for standard output",
+    help: "folder or s3://bucket/prefix the outputs go to; - for standard output",
   },
   to: {
     name: "to",
