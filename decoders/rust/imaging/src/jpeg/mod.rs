@@ -1,7 +1,9 @@
 //! JPEG streams (ITU-T T.81): Huffman-coded sequential and progressive images of 8 bits, 12-bit
 //! sequential images, and lossless ones.
 
+mod dct;
 pub mod entropy;
+mod lossless;
 pub mod stream;
 pub mod wide;
 

@@ -1,39 +1,39 @@
 //! The JPEG processes of more than 8 bits: lossless (T.81 annex H) and sequential DCT, and of 8 bits
 //! with a number of components other decoders do not take.
 
+use super::dct::{inverse, ZIGZAG};
 use super::entropy::{BitSource, Huffman};
 use super::{Colour, Process, Stream};
 use fuse_core::{buffer, Error, Result};
 use fuse_raster::Pixels;
-use std::sync::OnceLock;
 
 /// Bytes an image may take, checked before anything of its size is made.
 const MOST_BYTES: usize = 1 << 30;
 
-struct Component {
-    id: u8,
-    h: usize,
-    v: usize,
-    quant: usize,
-    dc: usize,
-    ac: usize,
+pub(super) struct Component {
+    pub(super) id: u8,
+    pub(super) h: usize,
+    pub(super) v: usize,
+    pub(super) quant: usize,
+    pub(super) dc: usize,
+    pub(super) ac: usize,
     /// Samples of a line and lines, padded to whole blocks or units.
-    line: usize,
-    lines: usize,
-    samples: Vec<u16>,
-    previous: i32,
+    pub(super) line: usize,
+    pub(super) lines: usize,
+    pub(super) samples: Vec<u16>,
+    pub(super) previous: i32,
 }
 
-struct Decoder {
-    process: Process,
-    precision: u32,
-    width: usize,
-    height: usize,
-    restart: usize,
-    quant: [Option<[u16; 64]>; 4],
-    dc: [Option<Huffman>; 4],
-    ac: [Option<Huffman>; 4],
-    components: Vec<Component>,
+pub(super) struct Decoder {
+    pub(super) process: Process,
+    pub(super) precision: u32,
+    pub(super) width: usize,
+    pub(super) height: usize,
+    pub(super) restart: usize,
+    pub(super) quant: [Option<[u16; 64]>; 4],
+    pub(super) dc: [Option<Huffman>; 4],
+    pub(super) ac: [Option<Huffman>; 4],
+    pub(super) components: Vec<Component>,
 }
 
 /// Decodes a whole stream to two-byte samples (one-byte ones for a precision of 8 or less).
@@ -224,7 +224,7 @@ impl Decoder {
         Ok(bits.end())
     }
 
-    fn check(&self, bits: &BitSource) -> Result<()> {
+    pub(super) fn check(&self, bits: &BitSource) -> Result<()> {
         if bits.overrun() {
             return Err(Error::truncated("the JPEG data end before the image does"));
         }
@@ -301,7 +301,7 @@ impl Decoder {
             values[ZIGZAG[k]] = (bits.signed(size) * i32::from(quant[k])) as f32;
             k += 1;
         }
-        inverse_dct(&mut values);
+        inverse(&mut values);
         let middle = (1 << (self.precision - 1)) as f32;
         let top = ((1 << self.precision) - 1) as f32;
         let at = y * 8 * c.line + x * 8;
@@ -309,97 +309,6 @@ impl Decoder {
             let target = &mut c.samples[at + row * c.line..at + row * c.line + 8];
             for (sample, value) in target.iter_mut().zip(line) {
                 *sample = (value + middle + 0.5).floor().clamp(0.0, top) as u16;
-            }
-        }
-        Ok(())
-    }
-
-    /// Samples predicted from their neighbours (T.81 table H.1).
-    fn lossless(
-        &mut self,
-        bits: &mut BitSource,
-        chosen: &[usize],
-        predictor: u8,
-        shift: u32,
-    ) -> Result<()> {
-        if !(1..=7).contains(&predictor) || shift >= self.precision {
-            return Err(Error::corrupt("an invalid lossless JPEG predictor"));
-        }
-        let alone = chosen.len() == 1;
-        let h_max = self.components.iter().map(|c| c.h).max().unwrap_or(1);
-        let v_max = self.components.iter().map(|c| c.v).max().unwrap_or(1);
-        let (across, down) = if alone {
-            let c = &self.components[chosen[0]];
-            (
-                (self.width * c.h).div_ceil(h_max),
-                (self.height * c.v).div_ceil(v_max),
-            )
-        } else {
-            (self.width.div_ceil(h_max), self.height.div_ceil(v_max))
-        };
-        let start = 1i32 << (self.precision - shift - 1);
-        // The line a restart interval began on is predicted like the first line of the image.
-        let mut first_line = 0;
-        for unit in 0..across * down {
-            let (ux, uy) = (unit % across, unit / across);
-            let mut fresh = unit == 0;
-            if self.restart > 0 && unit > 0 && unit % self.restart == 0 {
-                bits.restart()?;
-                first_line = uy;
-                fresh = true;
-            }
-            for &i in chosen {
-                let c = &mut self.components[i];
-                let table = self.dc[c.dc]
-                    .as_ref()
-                    .ok_or_else(|| Error::corrupt("a JPEG scan names a table that is not there"))?;
-                let (h, v) = if alone { (1, 1) } else { (c.h, c.v) };
-                for k in 0..h * v {
-                    let (x, y) = (ux * h + k % h, uy * v + k / h);
-                    let size = u32::from(bits.code(table)?);
-                    let difference = match size {
-                        0..=15 => bits.signed(size),
-                        16 => 32_768,
-                        _ => return Err(Error::corrupt("an invalid lossless JPEG difference")),
-                    };
-                    let at = y * c.line + x;
-                    let top = first_line * v;
-                    let value = if fresh && k == 0 {
-                        start
-                    } else if y == top && x > 0 {
-                        i32::from(c.samples[at - 1])
-                    } else if y == top {
-                        start
-                    } else if x == 0 {
-                        i32::from(c.samples[at - c.line])
-                    } else {
-                        let a = i32::from(c.samples[at - 1]);
-                        let b = i32::from(c.samples[at - c.line]);
-                        let d = i32::from(c.samples[at - c.line - 1]);
-                        match predictor {
-                            1 => a,
-                            2 => b,
-                            3 => d,
-                            4 => a + b - d,
-                            5 => a + ((b - d) >> 1),
-                            6 => b + ((a - d) >> 1),
-                            _ => (a + b) >> 1,
-                        }
-                    };
-                    c.samples[at] = (value + difference) as u16;
-                }
-            }
-            if ux == 0 {
-                self.check(bits)?;
-            }
-        }
-        self.check(bits)?;
-        for &i in chosen {
-            if shift > 0 {
-                self.components[i]
-                    .samples
-                    .iter_mut()
-                    .for_each(|s| *s <<= shift);
             }
         }
         Ok(())
@@ -444,37 +353,6 @@ impl Decoder {
             bytes,
             data: pixels,
         })
-    }
-}
-
-const ZIGZAG: [usize; 64] = [
-    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20,
-    13, 6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59,
-    52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
-];
-
-/// The inverse DCT by its definition, rows and then columns.
-fn inverse_dct(values: &mut [f32; 64]) {
-    static BASIS: OnceLock<[[f32; 8]; 8]> = OnceLock::new();
-    let basis = BASIS.get_or_init(|| {
-        std::array::from_fn(|x| {
-            std::array::from_fn(|u| {
-                let scale = if u == 0 { 0.125f64.sqrt() } else { 0.5 };
-                let angle = (2 * x + 1) as f64 * u as f64 * std::f64::consts::PI / 16.0;
-                (scale * angle.cos()) as f32
-            })
-        })
-    });
-    let mut half = [0f32; 64];
-    for y in 0..8 {
-        for x in 0..8 {
-            half[y * 8 + x] = (0..8).map(|u| basis[x][u] * values[y * 8 + u]).sum();
-        }
-    }
-    for y in 0..8 {
-        for x in 0..8 {
-            values[y * 8 + x] = (0..8).map(|v| basis[y][v] * half[v * 8 + x]).sum();
-        }
     }
 }
 

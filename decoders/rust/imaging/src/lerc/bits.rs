@@ -1,6 +1,6 @@
 //! Bit-stuffed integers and the Huffman code of LERC2.
 
-use super::Cursor;
+use super::cursor::Cursor;
 use fuse_core::{Error, Result};
 
 fn corrupt() -> Error {

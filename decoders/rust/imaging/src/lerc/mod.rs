@@ -3,9 +3,14 @@
 //! Source: Esri's published description and reference code of LERC (Apache-2.0), file versions 1 to 6.
 
 mod bits;
+mod cursor;
+mod header;
+mod pixels;
 
-use bits::{counted, Code, WordBits};
+use cursor::{corrupt, Cursor};
 use fuse_core::{buffer, Error, Result};
+use header::{header, mask};
+use pixels::fill;
 
 /// Type of a blob's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +58,7 @@ impl Kind {
         Some(out)
     }
 
-    fn write(self, value: f64, out: &mut [u8]) {
+    pub(super) fn write(self, value: f64, out: &mut [u8]) {
         match self {
             Kind::I8 => out[0] = value as i64 as u8,
             Kind::U8 => out[0] = value as i64 as u8,
@@ -66,7 +71,7 @@ impl Kind {
         }
     }
 
-    fn read(self, b: &[u8]) -> f64 {
+    pub(super) fn read(self, b: &[u8]) -> f64 {
         match self {
             Kind::I8 => f64::from(b[0] as i8),
             Kind::U8 => f64::from(b[0]),
@@ -80,7 +85,7 @@ impl Kind {
     }
 
     /// The type a tile's offset is stored in, which may be narrower than the values.
-    fn reduced(self, code: u8) -> Option<Kind> {
+    pub(super) fn reduced(self, code: u8) -> Option<Kind> {
         let index = self as usize;
         let step = usize::from(code);
         let reduced = match self {
@@ -104,71 +109,6 @@ pub struct Blob {
     /// Little-endian values, pixel by pixel; zero where a pixel is not valid.
     pub values: Vec<u8>,
     pub valid: Vec<bool>,
-}
-
-/// Reads little-endian numbers one after another.
-pub struct Cursor<'a> {
-    data: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Cursor<'a> {
-    pub fn take(&mut self, length: usize) -> Result<&'a [u8]> {
-        let end = self.at.checked_add(length);
-        let bytes = end.and_then(|end| self.data.get(self.at..end));
-        let bytes = bytes.ok_or_else(|| Error::truncated("LERC data end too early").at(self.at))?;
-        self.at += length;
-        Ok(bytes)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        let mut out = [0; N];
-        out.copy_from_slice(self.take(N)?);
-        Ok(out)
-    }
-
-    pub fn u8(&mut self) -> Result<u8> {
-        Ok(self.take(1)?[0])
-    }
-    pub fn u16(&mut self) -> Result<u16> {
-        Ok(u16::from_le_bytes(self.array()?))
-    }
-    pub fn u32(&mut self) -> Result<u32> {
-        Ok(u32::from_le_bytes(self.array()?))
-    }
-    pub fn i32(&mut self) -> Result<i32> {
-        Ok(i32::from_le_bytes(self.array()?))
-    }
-    fn f64(&mut self) -> Result<f64> {
-        Ok(f64::from_le_bytes(self.array()?))
-    }
-
-    /// Little-endian 32-bit words.
-    pub fn words(&mut self, count: usize) -> Result<Vec<u32>> {
-        let bytes = self.take(count.checked_mul(4).ok_or_else(|| corrupt("count"))?)?;
-        Ok(bytes
-            .chunks_exact(4)
-            .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-            .collect())
-    }
-}
-
-fn corrupt(what: &str) -> Error {
-    Error::corrupt(format!("invalid LERC {what}"))
-}
-
-struct Header {
-    version: i32,
-    width: usize,
-    height: usize,
-    depth: usize,
-    valid: usize,
-    block: usize,
-    kind: Kind,
-    error: f64,
-    low: f64,
-    high: f64,
-    size: usize,
 }
 
 /// Decodes a blob, or several that follow each other, each a band of one value, of at most `most`
@@ -205,7 +145,7 @@ fn decode_one(data: &[u8], most: usize, earlier: Option<&[bool]>) -> Result<(Blo
     if data.starts_with(b"CntZImage ") {
         return Err(Error::unsupported("LERC version 1"));
     }
-    let mut cursor = Cursor { data, at: 0 };
+    let mut cursor = Cursor::new(data);
     let h = header(&mut cursor)?;
     let pixels = h.width * h.height;
     if pixels > most || h.valid > pixels {
@@ -226,323 +166,6 @@ fn decode_one(data: &[u8], most: usize, earlier: Option<&[bool]>) -> Result<(Blo
     }
     let size = if h.size > 0 { h.size } else { cursor.at };
     Ok((blob, size))
-}
-
-fn header(c: &mut Cursor) -> Result<Header> {
-    if c.take(6)? != b"Lerc2 " {
-        return Err(corrupt("mark"));
-    }
-    let version = c.i32()?;
-    if !(1..=6).contains(&version) {
-        return Err(Error::unsupported(format!("LERC file version {version}")));
-    }
-    let stored = if version >= 3 { Some(c.u32()?) } else { None };
-    let start = c.at;
-    let dimension = |n: i32| {
-        usize::try_from(n)
-            .ok()
-            .filter(|n| (1..=1 << 24).contains(n))
-    };
-    let size = |n: i32| dimension(n).ok_or_else(|| corrupt("size"));
-    let height = size(c.i32()?)?;
-    let width = size(c.i32()?)?;
-    let depth = if version >= 4 { size(c.i32()?)? } else { 1 };
-    let valid = usize::try_from(c.i32()?).map_err(|_| corrupt("pixel count"))?;
-    let block = size(c.i32()?)?;
-    let blob = usize::try_from(c.i32()?).map_err(|_| corrupt("length"))?;
-    let kind = c.i32()?;
-    let kind = usize::try_from(kind)
-        .ok()
-        .and_then(|k| KINDS.get(k))
-        .ok_or_else(|| corrupt("type"))?;
-    if version >= 6 {
-        c.take(8)?;
-    }
-    let (error, low, high) = (c.f64()?, c.f64()?, c.f64()?);
-    if version >= 6 {
-        c.take(16)?;
-    }
-    if width
-        .checked_mul(height)
-        .and_then(|n| n.checked_mul(depth * 8))
-        .is_none()
-    {
-        return Err(corrupt("size"));
-    }
-    if let Some(stored) = stored {
-        let covered = c
-            .data
-            .get(start..blob)
-            .ok_or_else(|| Error::truncated("LERC data end too early"))?;
-        if fletcher32(covered) != stored {
-            return Err(Error::corrupt("LERC data do not match their checksum"));
-        }
-    }
-    Ok(Header {
-        version,
-        width,
-        height,
-        depth,
-        valid,
-        block,
-        kind: *kind,
-        error,
-        low,
-        high,
-        size: blob,
-    })
-}
-
-fn fletcher32(data: &[u8]) -> u32 {
-    let (mut a, mut b) = (0xffffu32, 0xffffu32);
-    let fold = |v: u32| (v & 0xffff) + (v >> 16);
-    for block in data.chunks(718) {
-        for pair in block.chunks(2) {
-            a += u32::from(pair[0]) << 8 | u32::from(pair.get(1).copied().unwrap_or(0));
-            b += a;
-        }
-        (a, b) = (fold(a), fold(b));
-    }
-    fold(b) << 16 | fold(a)
-}
-
-/// Run-length coded bits, most significant first.
-fn mask(c: &mut Cursor, h: &Header, pixels: usize, earlier: Option<&[bool]>) -> Result<Vec<bool>> {
-    let length = usize::try_from(c.i32()?).map_err(|_| corrupt("mask"))?;
-    if h.valid == 0 || h.valid == pixels {
-        c.take(length)?;
-        return Ok(vec![h.valid > 0; pixels]);
-    }
-    if length == 0 {
-        let earlier = earlier.filter(|m| m.len() == pixels);
-        return Ok(earlier.ok_or_else(|| corrupt("mask"))?.to_vec());
-    }
-    let mut runs = Cursor {
-        data: c.take(length)?,
-        at: 0,
-    };
-    let bytes = pixels.div_ceil(8);
-    let mut packed = Vec::with_capacity(bytes);
-    while packed.len() < bytes {
-        match i16::from_le_bytes(runs.array()?) {
-            n @ 1.. => packed.extend_from_slice(runs.take(n as usize)?),
-            i16::MIN => break,
-            n => {
-                let value = runs.u8()?;
-                packed.resize(packed.len() + n.unsigned_abs() as usize, value);
-            }
-        }
-        if packed.len() > bytes + (1 << 15) {
-            return Err(corrupt("mask"));
-        }
-    }
-    if packed.len() < bytes {
-        return Err(corrupt("mask"));
-    }
-    Ok((0..pixels)
-        .map(|k| packed[k / 8] & (0x80 >> (k % 8)) != 0)
-        .collect())
-}
-
-fn fill(c: &mut Cursor, h: &Header, blob: &mut Blob) -> Result<()> {
-    let width = h.kind.bytes();
-    let constant = |blob: &mut Blob, lows: &[f64]| {
-        for (pixel, valid) in blob
-            .values
-            .chunks_exact_mut(width * h.depth)
-            .zip(&blob.valid)
-        {
-            if *valid {
-                for (value, low) in pixel.chunks_exact_mut(width).zip(lows) {
-                    h.kind.write(*low, value);
-                }
-            }
-        }
-    };
-    if h.low == h.high {
-        constant(blob, &vec![h.low; h.depth]);
-        return Ok(());
-    }
-    let mut highs = vec![h.high; h.depth];
-    if h.version >= 4 {
-        let mut range = || -> Result<Vec<f64>> {
-            Ok(c.take(width * h.depth)?
-                .chunks_exact(width)
-                .map(|b| h.kind.read(b))
-                .collect())
-        };
-        let lows = range()?;
-        highs = range()?;
-        if lows == highs {
-            constant(blob, &lows);
-            return Ok(());
-        }
-    }
-    if c.u8()? != 0 {
-        // Values as they are, for data that do not compress.
-        for (pixel, valid) in blob
-            .values
-            .chunks_exact_mut(width * h.depth)
-            .zip(&blob.valid)
-        {
-            if *valid {
-                pixel.copy_from_slice(c.take(width * h.depth)?);
-            }
-        }
-        return Ok(());
-    }
-    let small = matches!(h.kind, Kind::I8 | Kind::U8);
-    let floats = matches!(h.kind, Kind::F32 | Kind::F64);
-    if h.version > 1 && small && h.error == 0.5 || h.version >= 6 && floats && h.error == 0.0 {
-        match c.u8()? {
-            0 => {}
-            mode @ 1..=2 if small && (mode == 1 || h.version >= 4) => {
-                return huffman(c, h, blob, mode == 1)
-            }
-            mode => return Err(Error::unsupported(format!("LERC lossless mode {mode}"))),
-        }
-    }
-    tiles(c, h, blob, &highs)
-}
-
-/// Huffman-coded bytes, or their differences to the pixel before or above.
-fn huffman(c: &mut Cursor, h: &Header, blob: &mut Blob, differences: bool) -> Result<()> {
-    let code = Code::read(c, h.version)?;
-    let left = (c.data.len() - c.at) / 4;
-    let tail = (c.data.len() - c.at) % 4;
-    let from = c.at;
-    let mut words = c.words(left)?;
-    if tail > 0 {
-        let mut last = [0; 4];
-        last[..tail].copy_from_slice(c.take(tail)?);
-        words.push(u32::from_le_bytes(last));
-    }
-    let mut bits = WordBits::new(&words);
-    let offset: u8 = if h.kind == Kind::I8 { 128 } else { 0 };
-    let (w, d) = (h.width, h.depth);
-    if differences {
-        for band in 0..d {
-            let mut previous = 0u8;
-            for k in 0..w * h.height {
-                if !blob.valid[k] {
-                    continue;
-                }
-                let delta = (code.decode(&mut bits)? as u8).wrapping_sub(offset);
-                let base = if !k.is_multiple_of(w) && blob.valid[k - 1] {
-                    previous
-                } else if k >= w && blob.valid[k - w] {
-                    blob.values[(k - w) * d + band]
-                } else {
-                    previous
-                };
-                previous = base.wrapping_add(delta);
-                blob.values[k * d + band] = previous;
-            }
-        }
-    } else {
-        for k in 0..w * h.height {
-            if blob.valid[k] {
-                for band in 0..d {
-                    blob.values[k * d + band] =
-                        (code.decode(&mut bits)? as u8).wrapping_sub(offset);
-                }
-            }
-        }
-    }
-    if bits.overrun() {
-        return Err(Error::truncated("LERC data end too early"));
-    }
-    // One more word than begun is stored, for readers that look ahead.
-    c.at = from + 4 * (bits.words_used() + 1);
-    Ok(())
-}
-
-/// Square blocks, each constant, raw, or bit-stuffed steps above an offset.
-fn tiles(c: &mut Cursor, h: &Header, blob: &mut Blob, highs: &[f64]) -> Result<()> {
-    for top in (0..h.height).step_by(h.block) {
-        for left in (0..h.width).step_by(h.block) {
-            for (band, high) in highs.iter().enumerate() {
-                tile(c, h, blob, (top, left, band), *high)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-fn tile(
-    c: &mut Cursor,
-    h: &Header,
-    blob: &mut Blob,
-    (top, left, band): (usize, usize, usize),
-    high: f64,
-) -> Result<()> {
-    let width = h.kind.bytes();
-    let bottom = (top + h.block).min(h.height);
-    let right = (left + h.block).min(h.width);
-    let flag = c.u8()?;
-    let differences = h.version >= 5 && flag & 4 != 0;
-    let pattern = if h.version >= 5 { 14 } else { 15 };
-    if (flag >> 2) & pattern != ((left >> 3) & pattern as usize) as u8 || differences && band == 0 {
-        return Err(corrupt("tile"));
-    }
-    let spots = (top..bottom).flat_map(|y| (left..right).map(move |x| y * h.width + x));
-    let at = |k: usize| (k * h.depth + band) * width;
-    let before = |values: &[u8], k: usize| {
-        if differences {
-            h.kind.read(&values[at(k) - width..at(k)])
-        } else {
-            0.0
-        }
-    };
-    let kind = if differences && !matches!(h.kind, Kind::F32 | Kind::F64) {
-        Kind::I32
-    } else {
-        h.kind
-    };
-    match flag & 3 {
-        0 if !differences => {
-            for k in spots.filter(|k| blob.valid[*k]).collect::<Vec<_>>() {
-                blob.values[at(k)..at(k) + width].copy_from_slice(c.take(width)?);
-            }
-        }
-        0 => return Err(corrupt("tile")),
-        2 => {
-            for k in spots {
-                if blob.valid[k] {
-                    let value = before(&blob.values, k);
-                    h.kind.write(value, &mut blob.values[at(k)..at(k) + width]);
-                }
-            }
-        }
-        mode => {
-            let stored = kind.reduced(flag >> 6).ok_or_else(|| corrupt("tile"))?;
-            let offset = stored.read(c.take(stored.bytes())?);
-            let steps = if mode == 1 {
-                counted(c, h.version, (bottom - top) * (right - left))?
-            } else {
-                Vec::new()
-            };
-            let every = steps.len() == (bottom - top) * (right - left);
-            let mut next = 0;
-            for (i, k) in spots.enumerate() {
-                if !blob.valid[k] {
-                    continue;
-                }
-                let mut value = offset + before(&blob.values, k);
-                if mode == 1 {
-                    let index = if every { i } else { next };
-                    let step = steps.get(index).ok_or_else(|| corrupt("tile"))?;
-                    value += f64::from(*step) * 2.0 * h.error;
-                }
-                next += 1;
-                if mode == 1 || differences {
-                    value = value.min(high);
-                }
-                h.kind.write(value, &mut blob.values[at(k)..at(k) + width]);
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
