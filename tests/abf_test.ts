@@ -369,19 +369,21 @@ Deno.test("ABF 1: a clock switched inside the sweeps shows in the time axis", as
   ]);
 });
 
-Deno.test("ABF: lengths of a synch array may be in its units", async () => {
-  const dataset = await open(buildAbf2({
-    mode: 1,
-    inputs: [{ name: "A" }],
-    values: ramp(30),
-    interval: 100,
-    synchUnit: 50,
-    synch: [[0, 20], [4000, 40]],
-  }));
-  assert.deepEqual(dataset.recordings[0].segments.map((s) => [s.length, s.startSeconds]), [
-    [10, 0],
-    [20, 0.2],
-  ]);
+Deno.test("ABF: lengths of a synch array may be times", async () => {
+  for (const [first, second] of [[20, 40], [500, 1000]]) {
+    const dataset = await open(buildAbf2({
+      mode: 1,
+      inputs: [{ name: "A" }],
+      values: ramp(30),
+      interval: 100,
+      synchUnit: 50,
+      synch: [[0, first], [4000, second]],
+    }));
+    assert.deepEqual(dataset.recordings[0].segments.map((s) => [s.length, s.startSeconds]), [
+      [10, 0],
+      [20, 0.2],
+    ]);
+  }
 });
 
 Deno.test("ABF: intervals are freed from the rounding to 32-bit floats, and only from that", () => {

@@ -88,14 +88,18 @@ function readSynch(
     start: view.getInt32(8 * i, true),
     length: view.getInt32(8 * i + 4, true),
   }));
-  // Lengths count values. Programs that converted statistics files wrote them in synch units.
+  // Lengths count values. Programs that converted statistics files wrote them as times, in synch units or in
+  // microseconds: then they add up to the data only after division.
   const total = entries.reduce((n, e) => n + e.length, 0);
-  const perUnit = header.synchUnit > 0 ? header.synchUnit / header.valueInterval : 1;
-  const inUnits = total !== header.valueCount && perUnit !== 1 &&
-    Math.abs(total * perUnit - header.valueCount) < entries.length;
+  const scales = header.synchUnit > 0
+    ? [1, header.synchUnit / header.valueInterval, 1 / header.synchUnit]
+    : [1];
+  const scale = scales.find((s) => Math.abs(total * s - header.valueCount) < entries.length) ?? 1;
+  const lengthOf = (length: number) =>
+    scale === 1 ? length / channels : Math.round(length * scale / channels);
   const listed = entries.map(({ start, length }): Listed => ({
     start: start === AVERAGE_START ? undefined : synchSeconds(header, start),
-    length: inUnits ? Math.round(length * perUnit / channels) : length / channels,
+    length: lengthOf(length),
   }));
   const odd = listed.findIndex(({ length }) => !Number.isInteger(length) || length < 0);
   if (odd >= 0) {
