@@ -153,7 +153,7 @@ export async function openDataset(
 }
 
 /** Extensions that say nothing of what is inside. */
-const VAGUE = /\.(txt|csv|tsv|dat|bin|raw|rec|log|xml|json|img|data|info|rec)$/i;
+const VAGUE = /\.(txt|csv|tsv|dat|bin|raw|rec|log|xml|json|img|data|info)$/i;
 
 /**
  * A file that bears a known format's name and not its bytes is damaged or mislabelled, and a failure;
