@@ -1,4 +1,5 @@
 /** Every format, one line each. Adding a format adds its line here. */
+import { mat } from "./containers/mat.ts";
 import { abf } from "./ephys/abf.ts";
 import { adibin } from "./ephys/adibin.ts";
 import { adidat } from "./ephys/adidat.ts";
@@ -30,6 +31,7 @@ export const FORMATS: readonly FormatDescriptor[] = [
   intanRhd,
   intanRhs,
   lsm,
+  mat,
   omeTiff,
   scanimage,
   smrx,

@@ -25,7 +25,7 @@ export type MatPart =
     littleEndian: boolean;
   }
   /** In the chunks of an HDF5 dataset, whose shape is MATLAB's reversed. */
-  | { kind: "grid"; dtype: DType; layout: ChunkLayout };
+  | { kind: "grid"; dtype: DType; layout: ChunkLayout; shape: number[] };
 
 /** What every variable has. */
 interface NodeBase {

@@ -68,6 +68,7 @@ export async function readLevelFour(
   const cursor = new FileCursor(source, 0, signal);
   const found: MatVariables = { version: "4", header: "", variables: [], warnings: [] };
   const size = source.size ?? Infinity;
+  let kept = 0;
   while (cursor.position < size) {
     const start = cursor.position;
     const header = levelFour(await cursor.read(HEADER_BYTES));
@@ -79,6 +80,7 @@ export async function readLevelFour(
       });
     }
     const context = new MatContext(source, header.littleEndian, signal);
+    context.kept = kept;
     const name = plainText(await cursor.read(header.nameBytes));
     const dtype = PRECISIONS[header.precision];
     const count = header.rows * header.columns;
@@ -86,6 +88,7 @@ export async function readLevelFour(
     const data = cursor.position;
     if (data + bytes > size) throw truncated(source, data, bytes, size - data);
     found.variables.push(await readMatrix(cursor, context, header, name));
+    kept = context.kept;
     await cursor.skip(data + bytes - cursor.position);
   }
   return found;

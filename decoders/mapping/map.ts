@@ -1,0 +1,194 @@
+/** Finds the recordings in a container whose format says nothing of time series. */
+import type { Json } from "../../src/model/dataset.ts";
+import { findEvoked } from "./evoked.ts";
+import { findStart, type Neighbours, readMoment } from "./evidence.ts";
+import { type Candidate, judge, kinKey, SIGNAL_SCORE } from "./signals.ts";
+import { findTimestamped } from "./timestamped.ts";
+import { readTimeVector, type TimeVector } from "./time-vectors.ts";
+import {
+  groupOf,
+  type MappedRecording,
+  type Mapping,
+  nameOf,
+  sizeOf,
+  type Variable,
+  type VariableTree,
+} from "./variables.ts";
+
+/** Arrays of up to so many elements are asked for their values. */
+const SMALL = 4096;
+/** Rivals named in the explanation. */
+const MOST_RIVALS = 8;
+
+/**
+ * The recordings of a tree, or null when nothing speaks clearly for any.
+ *
+ * Known shapes come first (groups named by moments, trials of evoked potentials), then single arrays, each
+ * judged by what says how fast it was sampled, its name, its size and its units. Whatever is chosen is
+ * explained, with the arrays that came near.
+ */
+export async function findRecordings(tree: VariableTree): Promise<Mapping | null> {
+  const { variables, groups } = tree;
+  const neighbours: Neighbours = new Map();
+  for (const variable of variables) {
+    if (sizeOf(variable.shape) > SMALL) continue;
+    const group = groupOf(variable.path);
+    const list = neighbours.get(group);
+    if (list) list.push(variable);
+    else neighbours.set(group, [variable]);
+  }
+  const startTime = findStart(groups.get("") ?? {});
+  const known = await findTimestamped(variables, groups, neighbours);
+  if (known) {
+    return finish(known.recordings, "groups named by moments", known.startTime, [], known.warnings);
+  }
+  const evoked = await findEvoked(variables, groups, neighbours);
+  if (evoked.length) return finish(evoked, "trials of evoked potentials", startTime, []);
+  return await byScore(tree, neighbours, startTime);
+}
+
+async function byScore(
+  { variables, groups }: VariableTree,
+  neighbours: Neighbours,
+  startTime: string | undefined,
+): Promise<Mapping | null> {
+  const vectors: TimeVector[] = [];
+  for (const variable of variables) {
+    const vector = await readTimeVector(variable);
+    if (vector) vectors.push(vector);
+  }
+  const candidates: Candidate[] = [];
+  for (const variable of variables) {
+    const candidate = await judge(variable, vectors, groups, neighbours);
+    if (candidate) candidates.push(candidate);
+  }
+  candidates.sort((a, b) => b.score - a.score);
+  const chosen = candidates.filter((c) => c.score >= SIGNAL_SCORE);
+  const rivals = candidates.filter((c) => c.score < SIGNAL_SCORE);
+  if (chosen.length === 0) return null;
+  // One-channel arrays of one clock are channels of one recording; a matrix is one of its own.
+  const kin = Map.groupBy(
+    chosen,
+    (c) => (c.channelAxis === null ? kinKey(c) : c.variable.path),
+  );
+  const order = new Map(variables.map((v, i) => [v.path, i]));
+  const warnings: string[] = [];
+  const recordings = [...kin.values()].map((group) => {
+    group.sort((a, b) => order.get(a.variable.path)! - order.get(b.variable.path)!);
+    return recording(group, warnings);
+  });
+  recordings.sort((a, b) =>
+    order.get(a.signals[0].variable.path)! - order.get(b.signals[0].variable.path)!
+  );
+  const since = chosen.map((c) => c.time?.since).find((s) => s !== undefined);
+  const moment = since === undefined ? undefined : readMoment(since.replace(/\s+UTC$/i, "Z"));
+  return finish(
+    recordings,
+    "names, attributes and sizes",
+    startTime ?? moment?.iso,
+    rivals,
+    warnings,
+  );
+}
+
+function recording(group: Candidate[], warnings: string[]): MappedRecording {
+  const [first] = group;
+  const { variable, timeAxis, time, rate } = first;
+  const sampleCount = variable.shape[timeAxis];
+  const path = variable.path;
+  let firstChannel = 0;
+  const signals = group.map((c) => {
+    const count = c.channelAxis === null ? 1 : c.variable.shape[c.channelAxis];
+    const name = nameOf(c.variable.path);
+    const names = c.names?.value ??
+      (count === 1 ? [name] : Array.from({ length: count }, (_, i) => `${name}_${i}`));
+    const signal = {
+      variable: c.variable,
+      channelAxis: c.channelAxis,
+      timeAxis: c.timeAxis,
+      names,
+      units: c.units,
+      gain: c.gain,
+      offset: c.offset,
+      firstChannel,
+      startSample: 0,
+    };
+    firstChannel += count;
+    return signal;
+  });
+  const name = group.length === 1 ? path.replaceAll("/", "_") : groupOf(path).replaceAll("/", "_");
+  const measured = time?.step?.rateHz;
+  if (time?.assumed) {
+    warnings.push(`${time.variable.path} states no unit: its values are taken for seconds`);
+  }
+  if (rate && measured && Math.abs(measured / rate.value - 1) > 1e-3) {
+    warnings.push(
+      `${path}: ${rate.value} Hz by ${rate.where}, but the times of ${
+        time!.variable.path
+      } step by ` +
+        `${1 / measured} s; the times are kept`,
+    );
+  }
+  return {
+    name: name || "signals",
+    signals,
+    channelCount: firstChannel,
+    sampleCount,
+    samplingFrequency: rate?.value ?? measured ?? null,
+    segments: [{ startIndex: 0, length: sampleCount, startSeconds: 0 }],
+    ...(time
+      ? {
+        time: {
+          variable: time.variable,
+          secondsPerUnit: time.secondsPerUnit,
+          zero: time.since ? 0 : 0,
+        },
+      }
+      : {}),
+    timeGenerated: false,
+    attributes: {},
+    score: Math.max(...group.map((c) => c.score)),
+    why: first.why,
+  };
+}
+
+function finish(
+  recordings: MappedRecording[],
+  method: string,
+  startTime: string | undefined,
+  rivals: Candidate[],
+  warnings: string[] = [],
+): Mapping {
+  const used = new Set(recordings.flatMap((r) => [
+    ...r.signals.map((s) => s.variable.path),
+    ...(r.time ? [r.time.variable.path] : []),
+  ]));
+  const explanation: Json = {
+    method,
+    recordings: recordings.map((r) => ({
+      name: r.name,
+      signals: r.signals.slice(0, 64).map((s) => s.variable.path),
+      arrays: r.signals.length,
+      time: r.time?.variable.path ?? (r.timeGenerated ? "none: sample index" : "sampling rate"),
+      sampling_frequency: r.samplingFrequency,
+      score: r.score,
+      why: r.why,
+    })),
+    rivals: rivals.slice(0, MOST_RIVALS).map((c) => ({
+      signals: c.variable.path,
+      score: c.score,
+      needed: SIGNAL_SCORE,
+      why: c.why,
+    })),
+  };
+  return {
+    recordings,
+    used,
+    ...(startTime === undefined ? {} : { startTime }),
+    warnings,
+    explanation,
+  };
+}
+
+/** Another name for a list of variables, for readers. */
+export type { Variable };

@@ -1,0 +1,134 @@
+/** Which arrays are signals: candidates with a score and the reasons for it. */
+import type { Attributes } from "../../src/model/dataset.ts";
+import {
+  findNames,
+  findRate,
+  findScale,
+  findUnits,
+  type Found,
+  isMeasured,
+  type Neighbours,
+} from "./evidence.ts";
+import { isTimeName, timeMatch, type TimeVector } from "./time-vectors.ts";
+import { groupOf, nameOf, sizeOf, type Variable } from "./variables.ts";
+
+/** From this score on an array is taken for a signal. */
+export const SIGNAL_SCORE = 60;
+
+const SIGNAL =
+  /(?:^|[^a-z])(?:signals?|data|raw|traces?|waveforms?|waves?|ecg|ekg|eeg|emg|eog|egg|eng|lfp|mua|ieeg|ecog|ppg|bvp|gsr|eda|resp(?:iration)?|pressure|volt(?:age|s)?|current|potential|neural|recordings?|analog|adc|samples|series|force|flow|temp(?:erature)?|hr|heart_?rate|bp|abp|lvp|vm|im|membrane|fluorescence|dff|sweeps?|channels?|ch\d+|chan\d*|timeseries|values|y|v|i)(?:$|[^a-z])/i;
+const OTHER =
+  /(?:^|[^a-z])(?:spikes?|events?|markers?|triggers?|idx|index|indices|ids?|labels?|electrodes?|positions?|coordinates?|coords?|xyz|locations?|thresholds?|map(?:ping)?|frame_?nos?|frames?|freqs?|frequenc(?:y|ies)|lat(?:itude)?|lon(?:gitude)?|bins?|edges|mask|hist(?:ogram)?|weights?|templates?|units?|clusters?|trials?|spectr(?:um|a|ogram)|psd|power)(?:$|[^a-z])/i;
+
+/** An array that may be a signal. */
+export interface Candidate {
+  variable: Variable;
+  timeAxis: number;
+  channelAxis: number | null;
+  time?: TimeVector;
+  rate?: Found<number>;
+  names?: Found<string[]>;
+  units: string[];
+  gain: number;
+  offset: number;
+  score: number;
+  why: string[];
+}
+
+/** Channels of one array. */
+const MOST_CHANNELS = 65_536;
+
+/** What an array speaks for as a signal; null for arrays that cannot be one at all. */
+export async function judge(
+  variable: Variable,
+  vectors: TimeVector[],
+  groups: Map<string, Attributes>,
+  neighbours: Neighbours,
+): Promise<Candidate | null> {
+  const { shape, dtype, path, streamable, attributes } = variable;
+  const long = shape.flatMap((n, i) => (n > 1 ? [i] : []));
+  if (!streamable || !/^(?:u?int|float)/.test(dtype) || long.length === 0 || long.length > 2) {
+    return null;
+  }
+  if (isTimeName(nameOf(path)) && long.length === 1) return null;
+  const why: string[] = [];
+  let score = 0;
+  const add = (points: number, reason: string) => {
+    score += points;
+    why.push(`${points > 0 ? "+" : ""}${points} ${reason}`);
+  };
+
+  let time: TimeVector | undefined, timeAxis = -1, best = 0;
+  for (const vector of vectors) {
+    const match = timeMatch(vector, variable);
+    if (match.score > best && long.includes(match.axis)) {
+      [time, timeAxis, best] = [vector, match.axis, match.score];
+    }
+  }
+  if (time) add(best, `${time.variable.path} holds a time for each of its samples`);
+  const rate = await findRate(variable, groups, neighbours);
+  if (rate) {
+    const points = rate.distance === 0 ? 45 : rate.distance === 1 ? 40 : 30;
+    add(time ? 10 : points, `${rate.value} Hz by ${rate.where}`);
+  }
+  if (!time && !rate) return null;
+  if (timeAxis < 0) {
+    const [a, b] = long;
+    timeAxis = b === undefined || shape[a] >= shape[b] ? a : b;
+    const other = long.find((axis) => axis !== timeAxis);
+    if (other !== undefined && shape[timeAxis] < 2 * shape[other]) {
+      add(-20, "neither axis is much longer than the other");
+    }
+  }
+  const other = long.find((axis) => axis !== timeAxis);
+  const channelAxis = other ?? null;
+  const count = other === undefined ? 1 : shape[other];
+  if (count > MOST_CHANNELS) return null;
+
+  const samples = shape[timeAxis];
+  add(samples >= 1000 ? 10 : samples >= 100 ? 5 : samples < 32 ? -20 : 0, `${samples} samples`);
+  if (dtype.startsWith("float") || dtype === "int16") add(5, `stored as ${dtype}`);
+  if (dtype === "uint8" || dtype.endsWith("64") && dtype.includes("int")) {
+    add(-10, `stored as ${dtype}`);
+  }
+  const name = nameOf(path);
+  if (OTHER.test(name)) add(-40, "its name speaks of something else");
+  else if (SIGNAL.test(name)) add(20, "its name speaks of a signal");
+  const names = count > 1 ? await findNames(variable, count, neighbours, groups) : undefined;
+  if (names) add(20, `${count} channel names by ${names.where}`);
+  const units = findUnits(attributes, count);
+  if (units.some(isMeasured)) add(10, `in ${units[0]}`);
+  const axis = channelAxis === null ? "" : variable.axes?.[channelAxis] ?? "";
+  if (axis !== "" && !/chan|elec|signal|lead|sensor|roi|cell|unit/i.test(axis)) {
+    add(-40, `its other axis is ${axis}`);
+  }
+  const { gain, offset, why: scaled } = findScale(variable);
+  if (scaled) why.push(scaled);
+  return {
+    variable,
+    timeAxis,
+    channelAxis,
+    ...(time ? { time } : {}),
+    ...(rate ? { rate } : {}),
+    ...(names ? { names } : {}),
+    units,
+    gain,
+    offset,
+    score,
+    why,
+  };
+}
+
+/** What keeps two one-channel arrays from being channels of one recording. */
+export function kinKey(c: Candidate): string {
+  const { variable, timeAxis, time, rate } = c;
+  return JSON.stringify([
+    groupOf(variable.path),
+    variable.dtype,
+    sizeOf(variable.shape),
+    variable.shape.length,
+    timeAxis,
+    time?.variable.path ?? "",
+    rate?.value ?? "",
+  ]);
+}
