@@ -11,7 +11,6 @@ import {
   type Mapping,
   nameOf,
   sizeOf,
-  type Variable,
   type VariableTree,
 } from "./variables.ts";
 
@@ -141,7 +140,7 @@ function recording(group: Candidate[], warnings: string[]): MappedRecording {
         time: {
           variable: time.variable,
           secondsPerUnit: time.secondsPerUnit,
-          zero: time.since ? 0 : 0,
+          zero: isEpoch(time) ? time.first : 0,
         },
       }
       : {}),
@@ -189,6 +188,3 @@ function finish(
     explanation,
   };
 }
-
-/** Another name for a list of variables, for readers. */
-export type { Variable };

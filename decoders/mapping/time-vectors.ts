@@ -19,7 +19,7 @@ export interface TimeVector {
   unit: string;
   assumed: boolean;
   /** First value, in its own unit. */
-  first: number;
+  first: number | bigint;
   /** The even step of the values looked at, when they have one. */
   step?: EvenStep;
   /** Moment that value 0 stands for ("seconds since ..."), as the file writes it. */
@@ -44,7 +44,8 @@ export async function readTimeVector(variable: Variable): Promise<TimeVector | u
   const unit = (since ? since[1] : stated) || (/[_(\s[]/.test(nameOf(path)) ? suffix : "") || "";
   const factor = unit === "" ? { multiply: 1, divide: 1 } : timeFactor(unit);
   if (!factor) return undefined;
-  const head = numbers(await variable.slice(0, Math.min(LOOKED_AT, length)));
+  const stored = await variable.slice(0, Math.min(LOOKED_AT, length));
+  const head = numbers(stored);
   const [last] = numbers(await variable.slice(length - 1, 1));
   for (let i = 1; i < head.length; i++) if (!(head[i] >= head[i - 1])) return undefined;
   if (!Number.isFinite(head[0]) || !(last >= head[head.length - 1]) || !(last > head[0])) {
@@ -67,7 +68,7 @@ export async function readTimeVector(variable: Variable): Promise<TimeVector | u
     secondsPerUnit: factor.multiply / factor.divide,
     unit: unit || "s",
     assumed: unit === "",
-    first: head[0],
+    first: stored[0],
     ...(step && Math.abs(end - expected!) <= Math.max(slack!, step.stepSeconds / 2)
       ? { step }
       : {}),

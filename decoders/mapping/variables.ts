@@ -65,7 +65,7 @@ export interface MappedRecording {
   samplingFrequency: number | null;
   segments: Segment[];
   /** Vector of times, with what turns its values into seconds and the value that is second 0. */
-  time?: { variable: Variable; secondsPerUnit: number; zero: number };
+  time?: { variable: Variable; secondsPerUnit: number; zero: number | bigint };
   /** True when nothing says when samples were taken. */
   timeGenerated: boolean;
   /** Attributes of the stored recording. */
