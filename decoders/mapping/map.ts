@@ -81,13 +81,19 @@ async function byScore(
   );
   const since = chosen.map((c) => c.time?.since).find((s) => s !== undefined);
   const moment = since === undefined ? undefined : readMoment(since.replace(/\s+UTC$/i, "Z"));
-  return finish(
-    recordings,
-    "names, attributes and sizes",
-    startTime ?? moment?.iso,
-    rivals,
-    warnings,
-  );
+  const epoch = chosen.map((c) => c.time).find((t) => t && isEpoch(t));
+  const begin = startTime ?? moment?.iso ??
+    (epoch && new Date(Number(epoch.first) * epoch.secondsPerUnit * 1000).toISOString());
+  return finish(recordings, "names, attributes and sizes", begin, rivals, warnings);
+}
+
+/** Seconds from which on times without an origin are taken to count from 1970: years after it. */
+const EPOCH_SECONDS = 5e8;
+
+/** True for times of the calendar: they are stored from the first one on. */
+function isEpoch({ first, secondsPerUnit, since }: TimeVector): boolean {
+  const seconds = Number(first) * secondsPerUnit;
+  return since === undefined && seconds > EPOCH_SECONDS && seconds < 8e9;
 }
 
 function recording(group: Candidate[], warnings: string[]): MappedRecording {
