@@ -22,7 +22,7 @@ export function planGrid(
     shards: builder.sharded ? shards : null,
     origin: { kind: "grid", stored, pieces },
   });
-  const span = shards ?? chunks;
+  const span = builder.plan.arrays[index].shards ?? chunks;
   const count = shape.reduce((n, s, i) => n * Math.ceil(s / span[i]), 1);
   if (count > 0) builder.plan.tasks.push({ kind: "grid", array: index, count });
   builder.plan.taskMemoryBytes = Math.max(builder.plan.taskMemoryBytes, 64 << 20);
