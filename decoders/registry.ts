@@ -2,6 +2,7 @@
 import { mat } from "./containers/mat.ts";
 import { abf } from "./ephys/abf.ts";
 import { adibin } from "./ephys/adibin.ts";
+import { adicht } from "./ephys/adicht.ts";
 import { adidat } from "./ephys/adidat.ts";
 import { biopac } from "./ephys/biopac.ts";
 import { blackrock } from "./ephys/blackrock.ts";
@@ -23,6 +24,7 @@ import { csv } from "./tables/csv.ts";
 export const FORMATS: readonly FormatDescriptor[] = [
   abf,
   adibin,
+  adicht,
   adidat,
   biopac,
   blackrock,
