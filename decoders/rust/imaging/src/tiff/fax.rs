@@ -118,14 +118,15 @@ pub fn decode(
                     flat = reader.bit(reader.at) == 1;
                     reader.at += 1;
                 }
+                // Two end-of-line codes in a row return to control: the page is over.
+                if marked && reader.peek(12) == Some(1) {
+                    break;
+                }
             }
             _ => flat = false,
         }
         if reader.ended() {
-            if y == 0 {
-                return Err(short(0, row_bytes * rows));
-            }
-            break;
+            return Err(short(y * row_bytes, row_bytes * rows));
         }
         line.clear();
         let whole = if flat {
@@ -230,7 +231,6 @@ fn modes(reader: &mut Reader, width: usize, above: &[usize], line: &mut Vec<usiz
                 a0 = Some(a2);
             }
             Some(Mode::EOF) => return Line::End,
-            _ if reader.ended() => return Line::End,
             _ => return Line::Bad,
         }
     }
@@ -316,5 +316,14 @@ mod tests {
         assert!(decode(&[], 4, 0, 8, 1).is_err());
         assert!(decode(&[0; 8], 4, 0, 8, 1).is_err());
         assert!(decode(&[0; 8], 3, 0, 8, 4).is_err());
+        // Two rows where three are wanted, and the end neither coded nor reached.
+        let eol = "000000000001";
+        let two = format!("{eol} 1000 11 1000 {eol} 00110101 000101");
+        assert!(decode(&bits(&two), 3, 0, 8, 3).is_err());
+        let ended = format!("{two} {eol} {eol}");
+        assert_eq!(
+            decode(&bits(&ended), 3, 0, 8, 3).unwrap(),
+            [0b0001_1000, 0xff, 0]
+        );
     }
 }
