@@ -90,13 +90,21 @@ export class ArrayWriter {
         return this.#sparse(node, path);
       case "opaque":
         this.dataset.leftOut.push({ what: path.replace(/^source\//, ""), why: node.why });
+        // Its name and class stay, so that nothing of the file goes unmentioned.
+        this.#texts([`${node.matlabClass}: ${node.why}`], [1], path, node);
     }
   }
 
   #numeric(node: NumericNode, path: string, more: Attributes = {}): void {
     const dtype = dtypeOfNode(node);
-    const { real, imaginary, shape } = node;
-    const attributes = { ...describe(node), ...more };
+    const { real, imaginary } = node;
+    const nothing = elementsOf(node.shape) === 0;
+    const shape = nothing ? [0] : node.shape;
+    const attributes = {
+      ...describe(node),
+      ...(nothing ? { matlab_size: node.shape } : {}),
+      ...more,
+    };
     const base = { path, dtype, dims: dimsOf(path, shape), shape, attributes };
     const layout = gridOf(node);
     if (layout) {

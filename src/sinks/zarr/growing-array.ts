@@ -27,6 +27,8 @@ export class GrowingArray {
   readonly #axis: number;
   /** Values of one step along the growing axis. */
   readonly #inner: number;
+  /** Items of the buffer for one step: types without a typed array are held as their bytes. */
+  readonly #items: number;
   readonly #capacity: number;
   #buffer: NumericArray | string[];
   /** Steps the buffer can hold at present. */
@@ -48,6 +50,9 @@ export class GrowingArray {
     this.#inner = part.channels
       ? 1
       : this.array.shape.slice(1).reduce<number>((n, s) => n * (s ?? 1), 1);
+    const { dtype } = this.array;
+    const asBytes = dtype.startsWith("complex") || dtype === "float16";
+    this.#items = this.#inner * (asBytes ? sizeOf(dtype) : 1);
     this.#capacity = this.array.chunks[this.#axis];
     this.#room = Math.min(this.#capacity, 1024);
     this.#buffer = this.#allocate(this.#room);
@@ -61,21 +66,21 @@ export class GrowingArray {
   /** Appends `values`: C-order `[rows, count]`, or `[count, ...inner]`. */
   append(values: NumericArray | string[]): void {
     const { rows } = this.part;
-    const count = values.length / (rows * this.#inner);
+    const count = values.length / (rows * this.#items);
     let taken = 0;
     while (taken < count) {
       const n = Math.min(count - taken, this.#capacity - this.#filled);
       this.#reserve(this.#filled + n);
       for (let row = 0; row < rows; row++) {
-        const from = (row * count + taken) * this.#inner;
-        const to = (row * this.#room + this.#filled) * this.#inner;
+        const from = (row * count + taken) * this.#items;
+        const to = (row * this.#room + this.#filled) * this.#items;
         if (Array.isArray(this.#buffer)) {
-          for (const text of (values as string[]).slice(from, from + n * this.#inner)) {
+          for (const text of (values as string[]).slice(from, from + n * this.#items)) {
             this.#buffer.push(text);
           }
         } else {
           this.#buffer.set(
-            (values as Float64Array).subarray(from, from + n * this.#inner) as never,
+            (values as Float64Array).subarray(from, from + n * this.#items) as never,
             to,
           );
         }
@@ -94,10 +99,10 @@ export class GrowingArray {
     if (!Array.isArray(next)) {
       const old = this.#buffer as Float64Array;
       for (let row = 0; row < this.part.rows; row++) {
-        const from = row * this.#room * this.#inner;
+        const from = row * this.#room * this.#items;
         (next as Float64Array).set(
-          old.subarray(from, from + this.#filled * this.#inner),
-          row * room * this.#inner,
+          old.subarray(from, from + this.#filled * this.#items),
+          row * room * this.#items,
         );
       }
       this.#buffer = next;
