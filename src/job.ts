@@ -9,6 +9,7 @@ import { FuseError, toFuseError } from "./errors.ts";
 import type { FileReport, ProgressListener } from "./events.ts";
 import type { DatasetContext } from "./plan/attributes.ts";
 import type { WorkerPool } from "./pool/pool.ts";
+import { inLanes } from "./stream/lanes.ts";
 import type { ByteSource } from "./source/source.ts";
 
 /** One file of a job. */
@@ -46,7 +47,7 @@ interface Identified {
 }
 
 /** Heads fetched at a time while identifying. */
-const PROBES_AT_A_TIME = 8;
+export const PROBES_AT_A_TIME = 8;
 
 /**
  * Runs a job; reports come in the order of `inputs`.
@@ -100,28 +101,22 @@ export async function runJob(inputs: JobInput[], options: JobOptions): Promise<F
 }
 
 async function identifyAll(inputs: JobInput[], signal?: AbortSignal): Promise<Identified[]> {
-  const results = new Array<Identified>(inputs.length);
-  let next = 0;
-  const lane = async () => {
-    for (let i = next++; i < inputs.length; i = next++) {
-      const input = inputs[i];
-      results[i] = { input, candidates: [] };
-      if (input.skip) continue;
+  return await Array.fromAsync(inLanes(inputs, PROBES_AT_A_TIME, async (input) => {
+    const found: Identified = { input, candidates: [] };
+    if (input.skip) return found;
+    try {
+      const source = await input.open();
       try {
-        const source = await input.open();
-        try {
-          // A pipe's head can only be read once: the conversion identifies it.
-          if (source.access === "random") results[i].candidates = await identify(source, signal);
-        } finally {
-          if (source.access === "random") await source.close();
-        }
-      } catch (error) {
-        results[i].error = toFuseError(error, "Network", { source: input.path });
+        // A pipe's head can only be read once: the conversion identifies it.
+        if (source.access === "random") found.candidates = await identify(source, signal);
+      } finally {
+        if (source.access === "random") await source.close();
       }
+    } catch (error) {
+      found.error = toFuseError(error, "Network", { source: input.path });
     }
-  };
-  await Promise.all(Array.from({ length: Math.min(PROBES_AT_A_TIME, inputs.length) }, lane));
-  return results;
+    return found;
+  }));
 }
 
 function byRank(a: Identified, b: Identified): number {

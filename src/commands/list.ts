@@ -1,7 +1,8 @@
 /** `list`: the files of a dataset or folder, and which of them are read. */
 import { identify, OPEN_SCORE } from "../identify.ts";
 import { toFuseError } from "../errors.ts";
-import type { JobInput } from "../job.ts";
+import { type JobInput, PROBES_AT_A_TIME } from "../job.ts";
+import { inLanes } from "../stream/lanes.ts";
 import type { FlagValues } from "./flags.ts";
 import { resolveInputs } from "./inputs.ts";
 import { humanBytes, table } from "./table.ts";
@@ -22,8 +23,7 @@ interface Row {
 export async function listCommand(args: string[], flags: FlagValues): Promise<number> {
   const inputs = await resolveInputs(args, flags);
   const rows: Row[] = [];
-  for (const file of inputs.files) {
-    const row = await describe(file);
+  for await (const row of inLanes(inputs.files, PROBES_AT_A_TIME, describe)) {
     if (flags.json) console.log(JSON.stringify(row));
     rows.push(row);
   }
