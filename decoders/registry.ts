@@ -1,4 +1,5 @@
 /** Every format, one line each. Adding a format adds its line here. */
+import { hdf5 } from "./containers/hdf5.ts";
 import { mat } from "./containers/mat.ts";
 import { abf } from "./ephys/abf.ts";
 import { adibin } from "./ephys/adibin.ts";
@@ -30,6 +31,7 @@ export const FORMATS: readonly FormatDescriptor[] = [
   blackrock,
   brainvision,
   edf,
+  hdf5,
   intanRhd,
   intanRhs,
   lsm,

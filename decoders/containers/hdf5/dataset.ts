@@ -375,11 +375,16 @@ export class Dataset5 {
     return await this.read(this.extent.map(() => 0), this.extent);
   }
 
-  /** All numbers of one leaf as a typed array, C order of {@link Dataset5.extent} and the leaf's own. */
-  async readNumbers(leaf: Leaf): Promise<NumericArray> {
-    const bytes = await this.readBytes(this.extent.map(() => 0), this.extent);
+  /** Numbers of one leaf in a box of elements, C order of the box and the leaf's own dimensions. */
+  async readLeaf(leaf: Leaf, start: number[], shape: number[]): Promise<NumericArray> {
+    const bytes = await this.readBytes(start, shape);
     const place = { source: this.file.source.name, array: this.path };
     const items = await decodeItems(itemCoding(leaf, this.type.size), bytes, place);
     return typedArray(leaf.number!.dtype, items);
+  }
+
+  /** All numbers of one leaf, C order of {@link Dataset5.extent} and the leaf's own dimensions. */
+  readNumbers(leaf: Leaf): Promise<NumericArray> {
+    return this.readLeaf(leaf, this.extent.map(() => 0), this.extent);
   }
 }

@@ -1,0 +1,164 @@
+/** Forward passes over datasets whose values are no numbers of fixed size: texts, references, sequences. */
+import { FuseError } from "../../src/errors.ts";
+import type { Json, StreamBlock } from "../../src/model/dataset.ts";
+import { allocate, type DType, dtypeOf, type NumericArray } from "../../src/model/dtype.ts";
+import { valueJson } from "./hdf5/attributes.ts";
+import type { Dataset5 } from "./hdf5/dataset.ts";
+import { type Leaf, numberCoding } from "./hdf5/elements.ts";
+import type { Value } from "./hdf5/values.ts";
+
+/** Stored bytes decoded at a time. */
+const PIECE_BYTES = 4 << 20;
+/** Elements decoded at a time. */
+const PIECE_ELEMENTS = 16_384;
+
+/** Rows of a dataset that are decoded at a time: whole chunks where they are not too large. */
+async function* pieces(dataset: Dataset5): AsyncGenerator<{ start: number[]; shape: number[] }> {
+  const { extent } = dataset;
+  if (extent.some((n) => n === 0)) return;
+  const row = extent.slice(1).reduce((a, b) => a * b, 1);
+  const fits = Math.max(
+    1,
+    Math.min(
+      Math.floor(PIECE_BYTES / (row * dataset.type.size)),
+      Math.floor(PIECE_ELEMENTS / row),
+    ),
+  );
+  const { chunkShape: [chunkRows] } = await dataset.chunks();
+  const rows = chunkRows <= fits ? fits - fits % chunkRows : fits;
+  for (let at = 0; at < extent[0]; at += rows) {
+    const count = Math.min(rows, extent[0] - at);
+    yield { start: [at, ...extent.slice(1).map(() => 0)], shape: [count, ...extent.slice(1)] };
+  }
+}
+
+/** What a leaf picks out of a decoded element: the values inside all arrays around it. */
+function pick(value: Value, names: string[], depth: number): Value[] {
+  if (Array.isArray(value) && depth > 0) return value.flatMap((v) => pick(v, names, depth - 1));
+  if (names.length === 0) return [value];
+  const member = (value as { [name: string]: Value })[names[0]];
+  return pick(member, names.slice(1), depth);
+}
+
+/** All items of one leaf in some elements. */
+function itemsOf(values: ArrayLike<Value>, leaf: Leaf): Value[] {
+  const out: Value[] = [];
+  for (let i = 0; i < values.length; i++) {
+    for (const item of pick(values[i], leaf.names, leaf.arrays.length)) out.push(item);
+  }
+  return out;
+}
+
+async function textsOf(dataset: Dataset5, items: Value[]): Promise<string[]> {
+  const out: string[] = [];
+  for (const item of items) {
+    if (typeof item === "string") out.push(item);
+    else {
+      const json: Json = await valueJson(item, (address) => dataset.file.pathOf(address));
+      out.push(typeof json === "string" ? json : JSON.stringify(json));
+    }
+  }
+  return out;
+}
+
+/** Texts of a leaf (references as paths), in order, a block at a time. */
+export async function* textBlocks(dataset: Dataset5, leaf: Leaf): AsyncGenerator<StreamBlock> {
+  for await (const { start, shape } of pieces(dataset)) {
+    const values = await dataset.read(start, shape) as Value[];
+    const texts = await textsOf(dataset, itemsOf(values, leaf));
+    yield { field: "values", values: texts, count: shape[0] };
+  }
+}
+
+/** Element type of the items of sequences: undefined when they are no plain numbers or texts. */
+export function sequenceType(leaf: Leaf): "number" | "text" | undefined {
+  if (leaf.type.class !== "sequence") return undefined;
+  const { base } = leaf.type;
+  if (["text", "longtext", "reference", "enum"].includes(base.class)) return "text";
+  return ["integer", "bitfield", "float", "time"].includes(base.class) ? "number" : undefined;
+}
+
+/** The items of all sequences of a leaf, one after the other, and how many each has. */
+export async function* sequenceBlocks(dataset: Dataset5, leaf: Leaf): AsyncGenerator<StreamBlock> {
+  for await (const { start, shape } of pieces(dataset)) {
+    const values = await dataset.read(start, shape) as Value[];
+    const sequences = itemsOf(values, leaf) as Value[][];
+    const lengths = Uint32Array.from(sequences, (s) => s.length);
+    yield { field: "lengths", values: lengths, count: shape[0] };
+    const items = sequences.flat();
+    if (items.length === 0) continue;
+    if (sequenceType(leaf) === "text") {
+      yield { field: "values", values: await textsOf(dataset, items), count: items.length };
+    } else yield { field: "values", values: numbersOf(leaf, items), count: items.length };
+  }
+}
+
+/** Element type of a sequence's numbers, as a typed array holds them. */
+function numbersOf(leaf: Leaf, items: Value[]): NumericArray {
+  const type = sequenceNumberType(leaf);
+  const out = allocate(type, items.length);
+  const big = type === "int64" || type === "uint64";
+  for (let i = 0; i < items.length; i++) {
+    out[i] = (big ? BigInt(items[i] as number) : Number(items[i])) as never;
+  }
+  return out;
+}
+
+/** Type of the numbers in a leaf's sequences; half precision is widened. */
+export function sequenceNumberType(leaf: Leaf): DType {
+  const coding = leaf.type.class === "sequence" ? numberCoding(leaf.type.base) : undefined;
+  if (!coding) throw new FuseError("Unsupported", "sequences of something other than numbers");
+  return coding.dtype === "float16" ? "float32" : coding.dtype;
+}
+
+/** Times of a vector in seconds, a block at a time. */
+export async function* timeBlocks(
+  dataset: Dataset5,
+  leaf: Leaf,
+  secondsPerUnit: number,
+  zero: number | bigint,
+): AsyncGenerator<StreamBlock> {
+  for await (const { start, shape } of longPieces(dataset)) {
+    const values = await dataset.readLeaf(leaf, start, shape);
+    const seconds = secondsOf(values, secondsPerUnit, zero);
+    yield { field: "values", values: seconds, count: seconds.length };
+  }
+}
+
+/** Values of a time vector in seconds since its zero. */
+export function secondsOf(
+  values: NumericArray,
+  secondsPerUnit: number,
+  zero: number | bigint,
+): Float64Array {
+  const scale = Math.round(1 / secondsPerUnit);
+  // Dividing by a whole number of units a second rounds once; multiplying by 0.001 would twice.
+  const whole = scale > 0 && Math.abs(scale * secondsPerUnit - 1) < 1e-9;
+  const big = dtypeOf(values).endsWith("64") && dtypeOf(values).includes("int");
+  return Float64Array.from({ length: values.length }, (_, i) => {
+    const value = big
+      ? Number((values as BigInt64Array)[i] - BigInt(zero))
+      : Number(values[i]) - Number(zero);
+    return whole ? value / scale : value * secondsPerUnit;
+  });
+}
+
+/** Pieces along the only long axis of a vector. */
+async function* longPieces(
+  dataset: Dataset5,
+): AsyncGenerator<{ start: number[]; shape: number[] }> {
+  const { extent } = dataset;
+  const axis = extent.findIndex((n) => n > 1);
+  const { chunkShape } = await dataset.chunks();
+  const chunk = axis < 0 ? 1 : chunkShape[axis];
+  const fits = Math.max(1, Math.floor(PIECE_BYTES / dataset.type.size));
+  const step = chunk <= fits ? fits - fits % chunk : fits;
+  const length = axis < 0 ? 1 : extent[axis];
+  for (let at = 0; at < length; at += step) {
+    const count = Math.min(step, length - at);
+    yield {
+      start: extent.map((_, i) => (i === axis ? at : 0)),
+      shape: extent.map((_, i) => (i === axis ? count : 1)),
+    };
+  }
+}
