@@ -265,6 +265,10 @@ export async function runProgram(argv: string[]): Promise<number> {
     .helpOption("-h, --help", HELP)
     .showSuggestionAfterError()
     .exitOverride()
+    .configureOutput({
+      writeOut: (text) => print(Deno.stdout, text),
+      writeErr: (text) => print(Deno.stderr, text),
+    })
     .configureHelp({ sortOptions: false });
   for (const verb of VERBS) {
     const command = program.command(verb.name)
@@ -323,6 +327,16 @@ function flagValues(command: Command, verb: Verb): FlagValues {
     values[key] = old ?? own;
   }
   return values;
+}
+
+/** Writes help; a reader that has gone is no failure. */
+function print(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  try {
+    for (let done = 0; done < bytes.length;) done += stream.writeSync(bytes.subarray(done));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
 }
 
 function examplesText(verb: Verb): string {

@@ -13,6 +13,8 @@ export class ChunkCache {
   readonly #decoded = new Map<number, Uint8Array>();
   readonly #decoders = new Map<number, DecodeChunk>();
   readonly #fetching = new Map<number, Promise<Uint8Array>>();
+  /** The stored bytes that were read last. */
+  #last: { source: number; offset: number; length: number; bytes: Promise<Uint8Array> } | undefined;
   #bytes = 0;
   bytesRead = 0;
 
@@ -51,8 +53,15 @@ export class ChunkCache {
         expected: `at most ${this.limitBytes}`,
       });
     }
+    // Bands of one strip are decoded from the same bytes, one after the other.
+    const same = this.#last?.source === layout.source[i] &&
+      this.#last.offset === layout.offset[i] &&
+      this.#last.length === length;
+    if (same) return await this.#last!.bytes;
     this.bytesRead += length;
-    return await source.read(layout.offset[i], length, { purpose: "bulk" });
+    const bytes = source.read(layout.offset[i], length, { purpose: "bulk" });
+    this.#last = { source: layout.source[i], offset: layout.offset[i], length, bytes };
+    return await bytes;
   }
 
   /**
@@ -97,6 +106,7 @@ export class ChunkCache {
   clear(): void {
     this.#decoded.clear();
     this.#fetching.clear();
+    this.#last = undefined;
     this.#bytes = 0;
   }
 }

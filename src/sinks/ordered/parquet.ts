@@ -141,8 +141,10 @@ export class ParquetSink implements OrderedSink {
   async #writeGroup(): Promise<void> {
     if (this.#rows === 0) return;
     this.#writer.write({
-      columnData: this.head.columns.map(({ name, dtype }, c) => ({
+      columnData: this.head.columns.map(({ name, dtype, role }, c) => ({
         name,
+        // Row groups are looked for by time; extremes of samples would cost as much as writing them.
+        statistics: role !== "channel",
         data: Array.isArray(this.#columns[c])
           ? this.#columns[c]
           : (this.#columns[c] as NumericArray).subarray(0, this.#rows) as Float64Array,
