@@ -15,6 +15,7 @@ import {
   addSource,
   channel,
   isReal,
+  markUsed,
   type MatBuild,
   type MatCandidate,
   matrixOf,
@@ -58,7 +59,7 @@ async function buildEeglab(
     const matrix = matrixOf(data, 1);
     sampleCount = matrix.samples;
     ({ parts, rawType } = matrixParts(build, "EEG", [matrix]));
-    build.used.add(data);
+    markUsed(build, [data], data.shape.length > 2);
   } else {
     const outside = await outsideData(build, textOf(data) ?? "", count, points * trials);
     if (!outside) return;

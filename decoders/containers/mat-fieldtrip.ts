@@ -16,6 +16,7 @@ import {
   commonType,
   framePart,
   isReal,
+  markUsed,
   type MatBuild,
   type MatCandidate,
   matrixOf,
@@ -69,10 +70,11 @@ async function buildTrials(
     channels: labels.map((label) => channel(label)),
     samplingFrequency: rate,
   };
-  trials.forEach((t) => build.used.add(t));
+  const rawType = commonType(trials);
+  markUsed(build, trials, trials.length > 1);
   if (trials.length === 1) {
     const matrix = matrixOf(trials[0], 1);
-    const { parts, rawType } = matrixParts(build, name_, [matrix]);
+    const { parts } = matrixParts(build, name_, [matrix]);
     const startSeconds = first?.[0] ?? 0;
     dataset.recordings.push({
       ...base,
@@ -84,8 +86,6 @@ async function buildTrials(
     });
     return;
   }
-  const rawType = commonType(trials);
-  if (trials.some((t) => t.real.dtype !== rawType)) trials.forEach((t) => build.used.delete(t));
   const pieces = trials.map((node): PassPiece => ({
     node,
     first: 0,

@@ -16,6 +16,7 @@ import {
 import {
   channel,
   isReal,
+  markUsed,
   type MatBuild,
   type MatCandidate,
   type Matrix,
@@ -219,7 +220,7 @@ async function buildFind(build: MatBuild, find: Find): Promise<void> {
         ? [m.name]
         : Array.from({ length: m.matrix.channels }, (_, i) => `${m.name} ${i + 1}`)
     );
-    for (const { matrix } of members) build.used.add(matrix.node);
+    markUsed(build, members.map((m) => m.matrix.node), members.length > 1);
     build.dataset.recordings.push({
       name: path,
       channels: names.map((own, i) => channel(labels?.[i] || own, units[i])),

@@ -1,6 +1,6 @@
 /** Recordings out of MATLAB arrays: which way round a matrix lies, and how its samples are had. */
 import type { Channel, ChannelPart, Dataset, Recording } from "../../src/model/dataset.ts";
-import { allocate, type DType } from "../../src/model/dtype.ts";
+import { type DType, sizeOf } from "../../src/model/dtype.ts";
 import { frameTable } from "../../src/model/layout.ts";
 import type { ByteSource } from "../../src/source/source.ts";
 import type { Candidate } from "../mapping/choice.ts";
@@ -25,6 +25,19 @@ export interface MatCandidate extends Candidate {
 
 /** Time vectors up to this size are looked at value by value. */
 const TIME_VALUES = 4 << 20;
+
+/** Arrays that are joined into one are kept as they were, too, up to this size. */
+const TWICE_BYTES = 256 << 20;
+
+/**
+ * Notes that a recording holds these arrays. A single one need not be kept a second time; of several that
+ * were joined, or of one whose axes were, the originals stay unless they are very large.
+ */
+export function markUsed(build: MatBuild, nodes: readonly NumericNode[], joined: boolean): void {
+  const bytes = nodes.reduce((n, { shape, real }) => n + elementsOf(shape) * sizeOf(real.dtype), 0);
+  if (joined && bytes <= TWICE_BYTES) return;
+  for (const node of nodes) build.used.add(node);
+}
 
 /** A channel without calibration. */
 export function channel(name: string, units = ""): Channel {
@@ -136,7 +149,7 @@ export function framePart(
   const real = pieces[0]?.node.real;
   if (real?.kind !== "file" || real.dtype === "bool" || real.dtype === "string") return undefined;
   const { dtype, littleEndian } = real;
-  const width = allocate(dtype, 1).BYTES_PER_ELEMENT;
+  const width = sizeOf(dtype);
   const runs = [];
   for (const { node, first, count } of pieces) {
     const own = node.real;

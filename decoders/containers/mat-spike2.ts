@@ -14,6 +14,7 @@ import {
 import {
   channel,
   isReal,
+  markUsed,
   type MatBuild,
   type MatCandidate,
   matrixOf,
@@ -79,7 +80,7 @@ function buildWaves(build: MatBuild, waves: Wave[]): void {
       `${name} ${build.dataset.recordings.length}`,
       members.map((m) => matrixOf({ ...m.values, shape: [sampleCount, 1] }, 0)),
     );
-    for (const { values } of members) build.used.add(values);
+    markUsed(build, members.map((m) => m.values), members.length > 1);
     build.dataset.recordings.push({
       name,
       channels: members.map(({ node, values }) => {
