@@ -7,6 +7,7 @@ import { dtypeOf } from "../../src/model/dtype.ts";
 import type { ByteSource } from "../../src/source/source.ts";
 import type { OpenOptions, Reader } from "../format.ts";
 import { findStart, textsIn } from "../mapping/evidence.ts";
+import { groupOf, groupsAround } from "../mapping/variables.ts";
 import { openHdf5 } from "./hdf5/file.ts";
 import { ArrayBuilder, type LeafArray } from "./hdf5-arrays.ts";
 import { addRecordings, mapArrays } from "./hdf5-recordings.ts";
@@ -36,17 +37,21 @@ async function open(source: ByteSource, options: OpenOptions): Promise<Dataset> 
   return dataset;
 }
 
-/** Groups with attributes or without members, and compounds, whose members are arrays inside a group. */
+/**
+ * Groups that say something or were empty to begin with, and compounds, whose members are arrays inside a
+ * group. Groups around arrays come with these.
+ */
 function keepGroups(dataset: Dataset, tree: Tree, arrays: LeafArray[], prefix: string): void {
-  const groups = tree.groups.filter((g) => g.path !== "").map(({ path, attributes }) => ({
-    path: prefix + path,
-    attributes,
-  }));
-  const compounds = new Set(
-    arrays.filter((a) => a.leaf.names.length > 0).map((a) => a.node),
+  const filled = new Set<string>();
+  for (const { path } of tree.datasets) {
+    for (const group of groupsAround(groupOf(path))) filled.add(group);
+  }
+  const compounds = new Set(arrays.filter((a) => a.leaf.names.length > 0).map((a) => a.node));
+  const groups = [...tree.groups, ...compounds].filter(({ path, attributes }) =>
+    path !== "" && (Object.keys(attributes).length > 0 || !filled.has(path))
   );
-  for (const { path, attributes } of compounds) groups.push({ path: prefix + path, attributes });
-  if (groups.length) dataset.groups = groups;
+  if (groups.length === 0) return;
+  dataset.groups = groups.map(({ path, attributes }) => ({ path: prefix + path, attributes }));
 }
 
 function addLargeAttributes(dataset: Dataset, tree: Tree, prefix: string): void {

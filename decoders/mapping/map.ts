@@ -190,7 +190,7 @@ function finish(
     recordings,
     used,
     ...(startTime === undefined ? {} : { startTime }),
-    warnings,
+    warnings: [...new Set(warnings)],
     explanation,
   };
 }
