@@ -12,6 +12,7 @@ import { edf } from "./ephys/edf.ts";
 import { intanRhd, intanRhs } from "./ephys/intan.ts";
 import { smrx } from "./ephys/smrx.ts";
 import { spike2 } from "./ephys/spike2.ts";
+import { spikeglx } from "./ephys/spikeglx.ts";
 import { wav } from "./ephys/wav.ts";
 import type { FormatDescriptor } from "./format.ts";
 import { lsm } from "./imaging/lsm.ts";
@@ -40,6 +41,7 @@ export const FORMATS: readonly FormatDescriptor[] = [
   scanimage,
   smrx,
   spike2,
+  spikeglx,
   svs,
   tiff,
   wav,
