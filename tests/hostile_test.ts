@@ -104,6 +104,29 @@ for (const [main, at, bytes, claim] of ABSURD) {
   });
 }
 
+/** Set, member, bytes left of it, and what is said. */
+const CUT_MEMBERS: [main: string, member: string, left: number, says: RegExp][] = [
+  ["rec.vhdr", "rec.eeg", 0, /rec\.eeg.*no samples/],
+  ["rec.vhdr", "rec.eeg", 60, /1 markers lie past the end of the data/],
+  ["rec.vhdr", "rec.vmrk", 0, /rec\.vmrk.*no marker/],
+  ["info.rhd", "amplifier.dat", 0, /amplifier\.dat/],
+  ["info.rhs", "dc-B-000.dat", 0, /dc_amplifier/],
+  ["info.rhs", "stim-B-001.dat", 1, /stimulation/],
+  ["rec.nev", "rec.ns5", 100, /rec\.ns5/],
+];
+
+for (const [main, member, left, says] of CUT_MEMBERS) {
+  Deno.test(`told: ${member} of ${main} cut to ${left} bytes`, async () => {
+    const { files } = all.find((f) => f.main === main)!;
+    const verdict = await judgeSet({
+      main,
+      files: { ...files, [member]: files[member].subarray(0, left) },
+    });
+    assert.equal(verdict.complaint, undefined);
+    assert.match(verdict.message ?? verdict.warnings!.join("\n"), says);
+  });
+}
+
 Deno.test("the damage told: both conversions and every kind of refusal were seen", () => {
   for (const tag of ["converted", "Truncated", "Corrupt", "UnknownFormat"]) {
     assert((outcomes.get(tag) ?? 0) > 0, `no variant ended as ${tag}`);

@@ -77,6 +77,23 @@ async function openSet(opened: ByteSource, options: OpenOptions): Promise<Datase
   const samples = header.ascii
     ? await addAscii(dataset, header, data, signal)
     : addBinary(dataset, header, header.binary!, dataSource, data);
+  if (samples.count === 0) {
+    throw new FuseError("Truncated", "the data file holds no samples", {
+      source: data.name,
+      format: "brainvision",
+      offset: 0,
+      found: `${data.size} bytes`,
+    });
+  }
+  if (survey?.count === 0) {
+    dataset.warnings.push(`the marker file "${markers!.name}" holds no marker`);
+  }
+  const beyond = survey?.markers?.filter((m) => m.sample >= samples.count).length;
+  if (beyond) {
+    dataset.warnings.push(
+      `${beyond} markers lie past the end of the data: the data file may have been cut short`,
+    );
+  }
   finish(dataset, header, samples, survey, markers);
   return dataset;
 }

@@ -131,12 +131,20 @@ export class SplitBuilder {
       : stream.channels;
     const members = this.#members(stream, layout).filter((m) => m.rows > 0);
     if (!members.length) {
-      if (stream.channels.length && !stream.optional) this.#missing(stream, layout);
+      const isThere = single
+        ? stream.channels.some((c) => files.first(stream.single(c)))
+        : files.has(stream.together);
+      if (stream.channels.length && (!stream.optional || isThere)) this.#missing(stream, layout);
       return;
     }
-    if (single && channels.length < stream.channels.length && !stream.optional) {
-      const lost = stream.channels.filter((c) => !channels.includes(c)).map((c) => c.nativeName);
-      dataset.warnings.push(`no file holds samples of ${lost.join(", ")} (${stream.name})`);
+    if (single && channels.length < stream.channels.length) {
+      // Files of optional streams may be missing, but not empty.
+      const lost = stream.channels.filter((c) =>
+        !channels.includes(c) && (!stream.optional || files.first(stream.single(c)))
+      ).map((c) => c.nativeName);
+      if (lost.length) {
+        dataset.warnings.push(`no file holds samples of ${lost.join(", ")} (${stream.name})`);
+      }
     }
     if (!stream.decimated) members.forEach((member) => this.#checkColumns(member));
     const count = this.#count(stream.name, members, stream.decimated);

@@ -222,6 +222,61 @@ const ABSURD: Record<number, [name: string, bytes: number[]][]> = {
   ],
 };
 
+/** What stands in for a number written as text. */
+const WRITTEN = [
+  "",
+  "0",
+  "-1",
+  "1e308",
+  "nan",
+  "999999999",
+  "1".repeat(400),
+  "../../x",
+  '"',
+  ",;\t",
+  "9",
+];
+/** Bytes of the head in which written numbers are looked for. */
+const TEXT_BYTES = 1 << 16;
+
+/** Places and lengths of numbers written in ASCII, in the head. */
+function writtenNumbers(good: Uint8Array): [at: number, length: number][] {
+  const found: [number, number][] = [];
+  const digit = (b: number) => b >= 0x30 && b <= 0x39;
+  const printed = (b: number | undefined) =>
+    b !== undefined && (b >= 0x20 && b < 0x7f || b === 10 || b === 13);
+  const end = Math.min(good.length, TEXT_BYTES);
+  for (let at = 0; at < end; at++) {
+    if (!digit(good[at])) continue;
+    let stop = at;
+    while (stop < end && digit(good[stop])) stop++;
+    // Digits among binary numbers are chance.
+    if ([at - 3, at - 2, at - 1, stop].every((i) => i < 0 || printed(good[i]))) {
+      found.push([at, stop - at]);
+    }
+    at = stop;
+  }
+  return found;
+}
+
+/** Another text in place of `length` bytes: of the same length in fields of fixed width, else as long as it is. */
+function rewrite(good: Uint8Array, at: number, length: number, text: string): Variant {
+  if (text === "9") {
+    return variant(`digits at ${at} set to nines`, good, (copy) => {
+      copy.fill(0x39, at, at + length);
+    });
+  }
+  const shown = text.length > 20 ? `${text.length} digits` : JSON.stringify(text);
+  return variant(`the number at ${at} rewritten as ${shown}`, good, (copy) => {
+    const bytes = new TextEncoder().encode(text);
+    const made = new Uint8Array(copy.length - length + bytes.length);
+    made.set(copy.subarray(0, at));
+    made.set(bytes, at);
+    made.set(copy.subarray(at + length), at + bytes.length);
+    return made;
+  });
+}
+
 function draw(
   good: Uint8Array,
   options: HostileOptions,
@@ -241,7 +296,12 @@ function draw(
     if (where < 0.85) return good.length - 1 - below(Math.min(1024, good.length));
     return below(good.length);
   };
+  const numbers = writtenNumbers(good);
   return Array.from({ length: count }, (): Variant => {
+    if (numbers.length && random() < 0.25) {
+      const [at, length] = numbers[below(numbers.length)];
+      return rewrite(good, at, length, WRITTEN[below(WRITTEN.length)]);
+    }
     const kind = random();
     if (kind < 0.45) {
       const at = anywhere(FLIP_BYTES), bit = below(8);
