@@ -10,6 +10,7 @@ import { blackrock } from "./ephys/blackrock.ts";
 import { brainvision } from "./ephys/brainvision.ts";
 import { edf } from "./ephys/edf.ts";
 import { intanRhd, intanRhs } from "./ephys/intan.ts";
+import { neuralynx } from "./ephys/neuralynx.ts";
 import { smrx } from "./ephys/smrx.ts";
 import { spike2 } from "./ephys/spike2.ts";
 import { spikeglx } from "./ephys/spikeglx.ts";
@@ -37,6 +38,7 @@ export const FORMATS: readonly FormatDescriptor[] = [
   intanRhs,
   lsm,
   mat,
+  neuralynx,
   omeTiff,
   scanimage,
   smrx,
