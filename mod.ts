@@ -147,7 +147,7 @@ export async function convert(
 
 async function openOutput(path: string): Promise<Target> {
   if (path.endsWith(".zip")) {
-    return new (await import("./src/sinks/targets/zip.ts")).ZipTarget(path);
+    return (await import("./src/sinks/targets/zip.ts")).ZipTarget.file(path);
   }
   return new (await import("./src/sinks/targets/directory.ts")).DirectoryTarget(path);
 }

@@ -13,7 +13,12 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const EXTERNAL = ["@aws-sdk/client-s3", "@smithy/fetch-http-handler"];
 
 /** The modules in which `node:` and `Deno.` are at home; each is loaded on demand, by nothing in a browser. */
-const HOSTS = ["src/source/file.ts", "src/sinks/targets/directory.ts", "src/sinks/targets/zip.ts"];
+const HOSTS = [
+  "src/source/file.ts",
+  "src/sinks/targets/directory.ts",
+  "src/sinks/targets/file-output.ts",
+  "src/sinks/targets/zip.ts",
+];
 
 interface Chunk {
   /** Chunks loaded with this one. */

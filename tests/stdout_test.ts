@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { tableFromIPC } from "apache-arrow";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { inFolder, type Workplace } from "./support/run-cli.ts";
-import { readNpy, readNpz } from "./support/read-npy.ts";
+import { readNpy, readNpz, readZip } from "./support/read-npy.ts";
 import { sampleFiles, wavFile, wavHeader } from "./support/sample-files.ts";
 
 const TONE = wavFile({ channels: 2, rate: 1000, samples: 3000 });
@@ -48,6 +48,9 @@ Deno.test("a WAV from a pipe goes through a pipe as it goes from file to file", 
     const npz = await pipe(place, TONE, "-", "-o", "-", "--to", "npz", "--json");
     assert.deepEqual(readNpz(npz.stdout).get("signals")!.shape, [2, 3000]);
     assert.equal(JSON.parse(npz.stderr.split("\n")[0]).type, "job", "events go to stderr");
+    const zip = await pipe(place, TONE, "-", "-o", "-", "--to", "zarr.zip", "--quiet");
+    assert.deepEqual([zip.code, zip.stderr], [0, ""]);
+    assert.equal([...readZip(zip.stdout).keys()][0], "zarr.json");
     assert.deepEqual(
       readdirSync(place.folder).sort(),
       [".csv", ".ndjson", ".npy", ".raw", ".raw.json", ""].map((e) => `tone.wav${e}`).sort(),
@@ -206,7 +209,8 @@ Deno.test("standard output takes one input and one output", async () => {
     writeFileSync(`${place.folder}/a.wav`, TONE);
     writeFileSync(`${place.folder}/b.wav`, TONE);
     const cases: [RegExp, ...string[]][] = [
-      [/zarr store cannot go to standard output.*npy/s, "a.wav", "-o", "-"],
+      [/a folder cannot go to standard output.*zarr\.zip, npy/s, "a.wav", "-o", "-"],
+      [/only zarr stores are written to S3/, "a.wav", "-o", "s3://bucket/x", "--to", "csv"],
       [/takes one input/, "a.wav", "b.wav", "-o", "-", "--to", "csv"],
     ];
     for (const [message, ...args] of cases) {

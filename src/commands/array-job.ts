@@ -180,7 +180,7 @@ export async function finishCommand(args: string[], flags: FlagValues): Promise<
       remedy: "`run-tasks` runs what is missing",
     });
   }
-  const target = zip ? new ZipTarget(output, true) : new DirectoryTarget(output, true);
+  const target = zip ? ZipTarget.file(output, true) : new DirectoryTarget(output, true);
   // Every task is in the journal: nothing is left for an executor to run.
   const none = {
     concurrency: 1,

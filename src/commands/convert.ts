@@ -17,7 +17,7 @@ import { type Inputs, resolveInputs } from "./inputs.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { planText } from "./plan-text.ts";
 import { progressListener } from "./progress.ts";
-import { checkStdout, openSink, sinkOf, sinkPlanning } from "./sinks.ts";
+import { checkStdout, openSink, sinkOf, sinkPlanning, zipToStdout } from "./sinks.ts";
 
 /** Workers with the runtime around them, bytes; measured (docs/performance.md). */
 const WORKER_BYTES = 60 << 20;
@@ -120,7 +120,10 @@ async function convertAll(inputs: Inputs, options: Options, flags: FlagValues): 
   const bucket = s3Root(root);
   const sink = sinkOf(flags);
   const stdout = root === "-";
-  if (stdout) checkStdout(sink, inputs.files.length);
+  if (stdout) checkStdout(flags, inputs.files.length);
+  if (bucket && sink) {
+    throw new FuseError("Usage", "only zarr stores are written to S3", { found: `--to ${sink}` });
+  }
   const progress = progressListener(flags, inputs);
   const jobs = workers(flags);
   const remote = inputs.files.some((f) => /^[a-z][a-z0-9+.-]*:\/\//i.test(f.uri));
@@ -138,6 +141,7 @@ async function convertAll(inputs: Inputs, options: Options, flags: FlagValues): 
           return openSink(sink, flags, planned, { base, overwrite: flags.overwrite === true });
         }
         const zip = flags.to === "zarr.zip";
+        if (stdout) return zipToStdout(planned);
         if (bucket) return await openBucket(bucket, input, planned, flags);
         return openDestination(outputPath(root, input, planned, zip), planned, {
           zip,

@@ -48,7 +48,7 @@ export function openDestination(
       },
     );
   }
-  const target = options.zip ? new ZipTarget(path, goOn) : new DirectoryTarget(path, goOn);
+  const target = options.zip ? ZipTarget.file(path, goOn) : new DirectoryTarget(path, goOn);
   if (goOn) {
     planned.plan = earlier.plan;
     return { target, output: path, journal: earlier.journal };

@@ -30,6 +30,7 @@ import { MatTarget } from "../sinks/targets/mat.ts";
 import { StagingTarget } from "../sinks/targets/staging.ts";
 import { StdoutOutput } from "../sinks/targets/stdout.ts";
 import type { Target } from "../sinks/targets/target.ts";
+import { ZipTarget } from "../sinks/targets/zip.ts";
 import type { FlagValues } from "./flags.ts";
 
 /** The sink the flags choose; undefined for stores. */
@@ -88,11 +89,7 @@ export function openSink(
   planned: PlannedFile,
   place: SinkPlace,
 ): OwnDestination | null {
-  if (place.base === null && !TEXT.has(sink) && Deno.stdout.isTerminal()) {
-    throw new FuseError("Usage", `${sink} is not for a terminal`, {
-      remedy: "Send standard output to a file or another program",
-    });
-  }
+  if (place.base === null && !TEXT.has(sink)) refuseTerminal(sink);
   const job: Job = { sink, flags, planned, place };
   const physical = flags.keep !== "raw";
   if (sink === "npz") {
@@ -300,11 +297,31 @@ function sampleType(sink: SinkName, flags: FlagValues, head: TableHead): DType {
   return dtype;
 }
 
+/** A store as one zip on standard output: collected first, because its metadata go first and are known last. */
+export function zipToStdout(planned: PlannedFile): OwnDestination {
+  refuseTerminal("zarr.zip");
+  return {
+    output: "-",
+    tasks: taskCount(planned.plan),
+    run: async (execution) => {
+      const target = new ZipTarget(workFolder(null), () => new StdoutOutput());
+      return await runStore(planned.plan, planned, target, execution);
+    },
+  };
+}
+
+function refuseTerminal(sink: string): void {
+  if (!Deno.stdout.isTerminal()) return;
+  throw new FuseError("Usage", `${sink} is not for a terminal`, {
+    remedy: "Send standard output to a file or another program",
+  });
+}
+
 /** Makes sure that standard output is asked for in a way it can be used. @throws FuseError `Usage`. */
-export function checkStdout(sink: SinkName | undefined, files: number): void {
-  if (sink === undefined) {
-    throw new FuseError("Usage", "a zarr store cannot go to standard output", {
-      expected: `--to ${SINKS.join(", ")}`,
+export function checkStdout(flags: FlagValues, files: number): void {
+  if (flags.to === "zarr") {
+    throw new FuseError("Usage", "a folder cannot go to standard output", {
+      expected: `--to zarr.zip, ${SINKS.join(", ")}`,
     });
   }
   if (files !== 1) {

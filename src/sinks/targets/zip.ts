@@ -5,34 +5,33 @@
  * Objects are collected in a folder first: their number and the root metadata are only known at the
  * end, and the root metadata must come first.
  */
-import {
-  closeSync,
-  createReadStream,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from "node:fs";
+import { createReadStream, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { makeZip } from "client-zip";
 import { PartialDirectory } from "./directory.ts";
+import type { ByteOutput } from "../ordered/output.ts";
+import { FileOutput } from "./file-output.ts";
 import type { Target } from "./target.ts";
 
 /** Metadata files, the root's before all others. */
 const FIRST = ["zarr.json", ".zgroup", ".zattrs", ".zmetadata"];
 
-/** A store that becomes the file `path`. */
+/** A store that becomes one zip. */
 export class ZipTarget extends PartialDirectory implements Target {
-  readonly #zipPath: string;
+  /**
+   * @param folder where the objects are collected; it is removed at the end
+   * @param makeOutput opens the output, when the objects are complete
+   * @param keep goes on with what an earlier run has left, instead of beginning anew
+   */
+  constructor(folder: string, readonly makeOutput: () => ByteOutput, keep = false) {
+    super(folder);
+    if (!keep) rmSync(folder, { recursive: true, force: true });
+  }
 
-  /** @param keep goes on with what an earlier run has left, instead of beginning anew */
-  constructor(readonly finalPath: string, keep = false) {
-    super(`${finalPath}.partial`);
-    this.#zipPath = `${finalPath}.writing`;
-    if (!keep) rmSync(this.path, { recursive: true, force: true });
+  /** A store that becomes the file `path`. */
+  static file(path: string, keep = false): ZipTarget {
+    return new ZipTarget(`${path}.partial`, () => new FileOutput(path), keep);
   }
 
   async finish(): Promise<void> {
@@ -50,18 +49,15 @@ export class ZipTarget extends PartialDirectory implements Target {
         };
       }
     };
-    const handle = openSync(this.#zipPath, "w");
+    const output = this.makeOutput();
+    const zip = makeZip(members(), { buffersAreUTF8: true }) as ReadableStream<Uint8Array>;
     try {
-      for await (
-        const piece of makeZip(members(), { buffersAreUTF8: true }) as ReadableStream<Uint8Array>
-      ) {
-        let done = 0;
-        while (done < piece.length) done += writeSync(handle, piece, done);
-      }
-    } finally {
-      closeSync(handle);
+      for await (const piece of zip) await output.write(piece);
+      await output.finish();
+    } catch (error) {
+      output.abort();
+      throw error;
     }
-    renameSync(this.#zipPath, this.finalPath);
     rmSync(this.path, { recursive: true });
   }
 
@@ -76,7 +72,6 @@ export class ZipTarget extends PartialDirectory implements Target {
   // deno-lint-ignore require-await
   async abort(): Promise<void> {
     rmSync(this.path, { recursive: true, force: true });
-    rmSync(this.#zipPath, { force: true });
   }
 }
 
