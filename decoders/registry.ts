@@ -12,6 +12,7 @@ import { edf } from "./ephys/edf.ts";
 import { intanRhd, intanRhs } from "./ephys/intan.ts";
 import { neuralynx } from "./ephys/neuralynx.ts";
 import { smrx } from "./ephys/smrx.ts";
+import { spike2Export } from "./ephys/spike2-export.ts";
 import { spike2 } from "./ephys/spike2.ts";
 import { spikeglx } from "./ephys/spikeglx.ts";
 import { wav } from "./ephys/wav.ts";
@@ -43,6 +44,7 @@ export const FORMATS: readonly FormatDescriptor[] = [
   scanimage,
   smrx,
   spike2,
+  spike2Export,
   spikeglx,
   svs,
   tiff,

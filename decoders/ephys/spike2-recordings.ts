@@ -48,7 +48,11 @@ export function groupWaves(waves: Wave[], context: WaveContext): Waves {
     if (group) group.push(wave);
     else groups.push([wave]);
   }
-  const names = groupNames(groups, context.clock);
+  const names = recordingNames(groups.map(([{ divide, channel }]) => ({
+    rate: rateOf(context.clock, divide),
+    number: channel.number,
+    title: channel.title,
+  })));
   const frameTables: FrameTable[] = [];
   const recordings = groups.map((group, i) => recordingOf(names[i], group, frameTables, context));
   return { recordings, frameTables, leftOut };
@@ -61,19 +65,19 @@ function alike(a: Wave, b: Wave): boolean {
 }
 
 /** "waveforms" for one group; else by rate, and by first channel where a rate occurs twice. */
-function groupNames(groups: Wave[][], clock: Spike2Clock): string[] {
+export function recordingNames(
+  groups: { rate: number; number: number; title: string }[],
+): string[] {
   if (groups.length === 1) return ["waveforms"];
-  const byRate = groups.map(([first]) =>
-    `waveform_${Number(rateOf(clock, first.divide).toPrecision(7))}hz`
-  );
+  const byRate = groups.map(({ rate }) => `waveform_${Number(rate.toPrecision(7))}hz`);
   const used = new Set<string>();
-  return groups.map(([first], i) => {
+  return groups.map(({ number, title }, i) => {
     let name = byRate[i];
     if (byRate.filter((other) => other === name).length > 1) {
-      const title = first.channel.title.replace(/[^A-Za-z0-9]+/g, "_").replace(/^_+|_+$/g, "");
-      name += `_${title || `channel_${first.channel.number}`}`;
+      const plain = title.replace(/[^A-Za-z0-9]+/g, "_").replace(/^_+|_+$/g, "");
+      name += `_${plain || `channel_${number}`}`;
     }
-    if (used.has(name.toLowerCase())) name += `_${first.channel.number}`;
+    if (used.has(name.toLowerCase())) name += `_${number}`;
     used.add(name.toLowerCase());
     return name;
   });

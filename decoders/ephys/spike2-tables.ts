@@ -9,7 +9,7 @@ const IN_MEMORY_BYTES = 4 << 20;
 
 /** An event channel ready to be read. */
 export interface EventSource {
-  channel: SonChannel;
+  channel: Pick<SonChannel, "number" | "title">;
   count: number;
   /** Bytes of one event in the file. */
   itemBytes: number;

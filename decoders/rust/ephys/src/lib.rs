@@ -7,3 +7,4 @@ pub mod blackrock_ptp;
 pub mod labchart;
 pub mod son32;
 pub mod son64;
+pub mod text_sections;
