@@ -26,6 +26,9 @@ export type WorkerLine =
 /** Members of a set that are damaged beside the file that is opened. */
 const MEMBERS = 6;
 
+/** Bytes a compressed byte may become. */
+const COMPRESSED = 4096;
+
 function say(line: WorkerLine): void {
   console.log(JSON.stringify(line));
 }
@@ -76,6 +79,8 @@ async function openable(folder: string, files: string[]) {
       entry.members.splice(MEMBERS);
       const bytes = dataset.sources.reduce((n, s) => n + (s.size ?? 0), 0);
       entry.expansion += 2 * plan.outputBytes / Math.max(1, bytes);
+      // Compressed pixels: an image of another size is planned before its tiles are decoded.
+      if (dataset.images.length) entry.expansion += COMPRESSED;
       for (const member of dataset.sources.slice(1)) await member.close();
     } catch {
       // A case that is refused whole is damaged further all the same.
