@@ -66,13 +66,23 @@ Deno.test("a stream that does not know its length is converted up to its end", a
       assert.deepEqual([csv.code, csv.stderr], [0, ""]);
       assert.equal(text(csv.stdout).trim().split("\r\n").length, 3001);
     }
+    const right = await pipe(
+      place,
+      endless(TONE),
+      ...["-", "-o", "-", "--to", "i16le", "--channels", "ch2", "--quiet"],
+    );
+    const both = new Int16Array(TONE.slice(44).buffer);
+    assert.deepEqual(
+      [...new Int16Array(right.stdout.slice().buffer)],
+      [...both].filter((_, i) => i % 2 === 1),
+    );
     const npy = await pipe(place, endless(TONE), "-", "-o", "-", "--to", "npy");
     assert.deepEqual([npy.code, npy.stdout.length], [1, 0]);
     assert.match(npy.stderr, /number of samples.*--to raw, csv, ndjson or arrow/s);
     const file = await pipe(place, endless(TONE), "-", "-o", ".", "--to", "npy");
     assert.equal(file.code, 0, file.stderr);
     assert.deepEqual(readNpy(readFileSync(`${place.folder}/stdin.npy`)).shape, [2, 3000]);
-    const store = await pipe(place, endless(TONE), "-", "-o", ".");
+    const store = await pipe(place, endless(TONE), "-", "-o", ".", "--channels", "1");
     assert.equal(store.code, 0, store.stderr);
     assert.ok(readdirSync(`${place.folder}/stdin.zarr`).includes("signals"));
   });

@@ -104,6 +104,8 @@ export interface StreamLayout {
   stream: string;
   /** Field of its blocks that holds the values. */
   field: string;
+  /** For fields of channels: only these of them, by their place in a block; all when absent. */
+  rows?: number[];
 }
 
 /** A time axis made from segments: `startSeconds + k / samplingFrequency` inside each. */

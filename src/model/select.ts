@@ -1,7 +1,7 @@
 /** Keeps some channels and some of the time of a dataset, before anything is read. */
 import { FuseError } from "../errors.ts";
 import type { ChannelPart, Dataset, Recording } from "./dataset.ts";
-import type { FrameLayout, FrameTable, Segment } from "./layout.ts";
+import type { FrameTable, Layout, Segment } from "./layout.ts";
 import { frameTable, runOf, totalFrames } from "./layout.ts";
 
 /** What to keep. */
@@ -79,17 +79,7 @@ function selectChannels(recording: Recording, wanted: (string | number)[]): Reco
     const own = keep.slice(part.firstChannel, part.firstChannel + part.channelCount);
     const rows = own.flatMap((k, i) => (k ? [i] : []));
     if (rows.length === 0) continue;
-    if (part.layout.kind !== "frames" && rows.length !== part.channelCount) {
-      throw new FuseError("Unsupported", "channels of a sequential format cannot be picked", {
-        remedy: "Convert all channels",
-      });
-    }
-    const layout = part.layout.kind === "frames"
-      ? {
-        ...part.layout,
-        channelOffsets: rows.map((i) => (part.layout as FrameLayout).channelOffsets[i]),
-      }
-      : part.layout;
+    const layout = rows.length === part.channelCount ? part.layout : pickLayout(part.layout, rows);
     const tail = part.tail && pickTail(part, rows);
     parts.push({
       firstChannel: count,
@@ -101,6 +91,19 @@ function selectChannels(recording: Recording, wanted: (string | number)[]): Reco
     count += rows.length;
   }
   return { ...recording, channels: recording.channels.filter((_, i) => keep[i]), parts };
+}
+
+function pickLayout(layout: Layout, rows: number[]): Layout {
+  switch (layout.kind) {
+    case "frames":
+      return { ...layout, channelOffsets: rows.map((i) => layout.channelOffsets[i]) };
+    case "stream":
+      return { ...layout, rows: rows.map((i) => layout.rows?.[i] ?? i) };
+    default:
+      throw new FuseError("Unsupported", "channels of a chunked container cannot be picked", {
+        remedy: "Convert all channels",
+      });
+  }
 }
 
 function pickTail(part: ChannelPart, rows: number[]): NonNullable<ChannelPart["tail"]> {

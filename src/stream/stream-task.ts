@@ -6,6 +6,7 @@ import type { Plan, SignalPart, TaskSet } from "../plan/plan.ts";
 import type { TaskResult } from "../pool/task-result.ts";
 import type { ChunkEncoder } from "../sinks/zarr/chunk-encoder.ts";
 import { GrowingArray } from "../sinks/zarr/growing-array.ts";
+import { pickRows } from "./pick-rows.ts";
 import type { TaskTarget } from "../sinks/targets/open.ts";
 
 /** Field under which a stream reports what it found doubtful on the way. */
@@ -15,6 +16,8 @@ interface Feed {
   growing: GrowingArray;
   index: number;
   calibration?: SignalPart["calibration"];
+  /** Channels of a block that are wanted; all when absent. */
+  rows?: number[];
 }
 
 /** Runs a stream's only task. */
@@ -37,7 +40,7 @@ export async function runStreamTask(
         continue;
       }
       for (const feed of feeds.get(block.field) ?? []) {
-        feed.growing.append(calibrated(block, feed));
+        feed.growing.append(calibrated(pickRows(block, feed.rows), feed));
       }
     }
     result.bytesRead += plan.input.size ?? 0;
@@ -71,7 +74,7 @@ function collectFeeds(
         if (layout.kind !== "stream" || layout.stream !== set.stream) continue;
         const part = { rows: channelCount, firstRow: firstChannel, channels: true };
         const growing = new GrowingArray(plan, index, target, encoder, part);
-        add(layout.field, { growing, index, calibration });
+        add(layout.field, { growing, index, calibration, rows: layout.rows });
       }
     }
   }

@@ -20,6 +20,8 @@ export type FeedSource =
     stream: string;
     field: string;
     channels: boolean;
+    /** Channels of a block that are wanted; all when absent. */
+    rows?: number[];
     dtype: DType;
     calibration?: SignalPart["calibration"];
   }
@@ -144,10 +146,10 @@ function signalFeeds(
     if (layout.kind !== "stream") {
       throw new FuseError("Unsupported", "frames and streams in one recording", { array: path });
     }
-    const { stream, field } = layout;
+    const { stream, field, rows } = layout;
     const type = columnType(dtype, path);
     return {
-      source: { kind: "stream", stream, field, channels: true, dtype: type, calibration },
+      source: { kind: "stream", stream, field, channels: true, rows, dtype: type, calibration },
       width: channelCount,
     };
   });

@@ -10,6 +10,7 @@ import { type Plan, taskAt, taskCount, type TaskSet } from "../../plan/plan.ts";
 import type { Outcome, TaskExecutor } from "../../pool/execute.ts";
 import type { TaskResult } from "../../pool/task-result.ts";
 import { fillTimes } from "../../stream/clock-task.ts";
+import { pickRows } from "../../stream/pick-rows.ts";
 import { WARNINGS_FIELD } from "../../stream/stream-task.ts";
 import type { StoredArray } from "../targets/chunk-files.ts";
 import { elementBytes } from "../npy/format.ts";
@@ -273,7 +274,7 @@ class Sequencer {
     for (const { source, feed } of mine) {
       if (source.kind !== "stream" || source.field !== value.field) continue;
       const columns = source.channels
-        ? channelColumns(value.values, feed!.width)
+        ? channelColumns(pickRows(value, source.rows).values, feed!.width)
         : innerColumns(value.values, feed!.width);
       feed!.push(columns.map((c, i) => typed(c, source, i)), value.count);
     }
