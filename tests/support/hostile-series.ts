@@ -24,9 +24,11 @@ import {
   spikeFile,
   traditionalFile,
 } from "./intan-files.ts";
+import { buildMacDocument } from "./labchart-mac-files.ts";
 import { wavFile } from "./sample-files.ts";
 import { buildSmrx } from "./smrx-files.ts";
 import { buildSon } from "./spike2-files.ts";
+import { exportBytes } from "./spike2-text-files.ts";
 
 const ramp = (n: number, k: number) =>
   Int16Array.from({ length: n }, (_, i) => (i * k) % 997 - 400);
@@ -43,6 +45,8 @@ export async function goodRecordings(): Promise<GoodFile[]> {
     ...axonFiles(),
     ...clinicalFiles(),
     ...labchartFiles(),
+    ...otherLabchartFiles(),
+    ...spike2Variants(),
   ];
 }
 
@@ -273,4 +277,85 @@ function labchartFiles(): GoodFile[] {
       }).bytes,
     ),
   ];
+}
+
+/** Version 26 in scattered clusters with floats, and a Macintosh document. */
+function otherLabchartFiles(): GoodFile[] {
+  const samples = [...ramp(17_000, 7)];
+  const record = (ticks: number) => ({
+    ticks,
+    comments: [{ tick: ticks - 1, text: "dose" }],
+    tracks: [
+      { units: { slope: 2, name: "mmHg" }, samples: samples.slice(0, ticks) },
+      { type: "float32" as const, samples: [...ramp(ticks, 3)], plain: [0] },
+    ],
+  });
+  const mac = buildMacDocument({
+    channels: [
+      { title: "EMG", units: { name: "mmHg", slope: 2, offset: 1 } },
+      { title: "slow", step: 40, plain: [1] },
+    ],
+    records: [{
+      ticks: samples.length,
+      start: 1_500_000_000,
+      samples: [samples, [...ramp(425, 7)]],
+      comments: [{ tick: 9, text: "sniff" }],
+    }],
+  });
+  const scattered = { version: 26, fragmented: true, records: [record(900), record(33)] };
+  return [single("v26.adicht", buildAdicht(scattered).bytes), single("mac.adicht", mac)];
+}
+
+/** A 64-bit SON file with high trees, pauses and attached data, and a text export. */
+function spike2Variants(): GoodFile[] {
+  const tall = buildSmrx({
+    fanOut: 2,
+    extraBytes: 7,
+    comments: ["one"],
+    channels: [
+      {
+        index: 0,
+        kind: 1,
+        title: "Force",
+        divide: 10,
+        blocks: [0, 3000, 9000].map((tick) => ({
+          runs: [{ tick, samples: [...ramp(200, 5)] }, { tick: tick + 2500, samples: [1, 2] }],
+        })),
+      },
+      { index: 1, kind: 4, title: "Level", blocks: [{ items: [{ tick: 5, codes: [1] }] }] },
+      {
+        index: 2,
+        kind: 8,
+        title: "Notes",
+        rows: 16,
+        blocks: [{ items: [{ tick: 40, text: new TextEncoder().encode("begin") }] }],
+      },
+      {
+        index: 3,
+        kind: 6,
+        title: "Units",
+        rows: 8,
+        divide: 10,
+        blocks: [{ items: [{ tick: 70, codes: [1], values: [...ramp(8, 50)] }] }],
+      },
+    ],
+  });
+  const text = exportBytes({
+    comments: ["one"],
+    channels: [
+      {
+        number: 1,
+        kind: "Waveform",
+        title: "a",
+        units: " V",
+        idealRate: 100,
+        rate: "100.000",
+        body: ['"START"\t0\t0.01', ...Array.from(ramp(300, 7), String), '"GAP"\t9\t0.01', "1"],
+      },
+      { number: 2, kind: "Evt-", title: "b", body: ["0.1", "0.2", "4.5"] },
+      { number: 3, kind: "WaveMark", title: "c", body: ['"WAVMK"\t1\t1\t0\t0\t0', "1", "2"] },
+      { number: 31, kind: "TextMark", title: "d", body: ['0.5\t1\t0\t0\t0\t"x"'] },
+    ],
+  });
+  return [single("tall.smrx", tall.bytes), single("spike2.txt", text)];
 }
