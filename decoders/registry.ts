@@ -11,6 +11,7 @@ import { brainvision } from "./ephys/brainvision.ts";
 import { edf } from "./ephys/edf.ts";
 import { intanRhd, intanRhs } from "./ephys/intan.ts";
 import { neuralynx } from "./ephys/neuralynx.ts";
+import { neuroexplorer } from "./ephys/neuroexplorer.ts";
 import { smrx } from "./ephys/smrx.ts";
 import { spike2Export } from "./ephys/spike2-export.ts";
 import { spike2 } from "./ephys/spike2.ts";
@@ -40,6 +41,7 @@ export const FORMATS: readonly FormatDescriptor[] = [
   lsm,
   mat,
   neuralynx,
+  neuroexplorer,
   omeTiff,
   scanimage,
   smrx,
