@@ -75,8 +75,11 @@ export class ArrayWriter {
   ) {}
 
   /** Adds what is in a variable, with everything below it. */
-  add(node: MatNode, path: string): void {
+  add(node: MatNode, given: string): void {
     if (this.used.has(node)) return;
+    const group = node.kind === "struct" || (node.kind === "cell" && !plainTexts(node.items));
+    // A group may not have the name of a coordinate that the groups above hand down.
+    const path = group && /\/(time|channel|sweep)$/.test(given) ? `${given}_` : given;
     switch (node.kind) {
       case "numeric":
         return this.#numeric(node, path);

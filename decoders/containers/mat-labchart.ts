@@ -11,6 +11,7 @@ import {
   type MatBuild,
   type MatCandidate,
   streamPart,
+  vectorValues,
 } from "./mat-recordings.ts";
 
 const DAY_SECONDS = 86_400;
@@ -99,11 +100,11 @@ function blockStarts({ blocks, runs }: Tables, times: number[] | undefined): num
   return starts;
 }
 
-function buildLabChart(
+async function buildLabChart(
   build: MatBuild,
   scope: ReadonlyMap<string, MatNode>,
   tables: Tables,
-): void {
+): Promise<void> {
   const { dataset } = build;
   const { data, runs, at } = tables;
   const blockTimes = numbersOf(scope.get("blocktimes"));
@@ -161,7 +162,7 @@ function buildLabChart(
   const whole = groups.length === 1 && held === elementsOf(data.shape) &&
     inOrder.every((r) => r.first === end && (end += r.count));
   if (whole) build.used.add(data);
-  addComments(build, scope, tables, starts);
+  await addComments(build, scope, tables, starts);
 }
 
 /** Channels that share rates and lengths in all blocks: each entry holds the runs of one channel. */
@@ -180,14 +181,17 @@ function groupRuns({ runs }: Tables): Run[][][] {
 }
 
 /** `com`: channel (-1 all), block, position in ticks, kind (1 user, 2 event marker), number of its text. */
-function addComments(
-  { dataset }: MatBuild,
+async function addComments(
+  build: MatBuild,
   scope: ReadonlyMap<string, MatNode>,
   { at }: Tables,
   starts: number[],
-): void {
-  const node = scope.get("com"), values = numbersOf(node), texts = textsOf(scope.get("comtext"));
-  if (!node || !values?.length || node.shape.length !== 2 || node.shape[1] < 3) return;
+): Promise<void> {
+  const { dataset } = build;
+  const node = scope.get("com"), texts = textsOf(scope.get("comtext"));
+  if (!isReal(node)) return;
+  const values = await vectorValues(build, node);
+  if (!values?.length || node.shape.length !== 2 || node.shape[1] < 3) return;
   const [rows, columns] = node.shape;
   const cell = (row: number, column: number) =>
     column < columns ? values[column * rows + row] : undefined;

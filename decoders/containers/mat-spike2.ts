@@ -6,7 +6,6 @@ import {
   fieldOf,
   type MatNode,
   numberOf,
-  numbersOf,
   type NumericNode,
   textOf,
   textsOf,
@@ -110,28 +109,35 @@ async function eventTable(build: MatBuild, name: string, node: MatNode): Promise
     build.dataset.warnings.push(`${name}: too many events for a table, they are kept in source`);
   } else if (times.real.dtype === "float64") build.used.add(times);
   const columns: Record<string, NumericArray | string[]> = {};
-  const codes = fieldOf(node, "codes"), all = numbersOf(codes);
+  const codes = fieldOf(node, "codes");
+  const all = isReal(codes) ? await vectorValues(build, codes) : undefined;
   // Four codes an event, the first of which is the one in use.
   if (all && codes!.shape[0] === time.length) {
     columns.code = Int32Array.from(all.slice(0, time.length));
   }
   const texts = textsOf(fieldOf(node, "text"));
   if (texts?.length === time.length) columns.label = texts;
-  const level = numbersOf(fieldOf(node, "level"));
+  const levels = fieldOf(node, "level");
+  const level = isReal(levels) ? await vectorValues(build, levels) : undefined;
   if (level?.length === time.length && !columns.label) {
-    columns.label = level.map((l) => (l ? "rise" : "fall"));
+    columns.label = Array.from(level, (l) => (l ? "rise" : "fall"));
   }
   const title = textOf(fieldOf(node, "title")) || name;
   const table = eventsFromValues(title, time, columns, { channel: name });
-  addWaveforms(table, node, time.length);
+  await addWaveforms(build, table, node, time.length);
   return table;
 }
 
 /** Shapes of sorted spikes: a row of `values` for each event. */
-function addWaveforms(table: EventTable, node: MatNode, count: number): void {
+async function addWaveforms(
+  build: MatBuild,
+  table: EventTable,
+  node: MatNode,
+  count: number,
+): Promise<void> {
   const values = fieldOf(node, "values");
   const [rows = 0, points = 0] = values?.shape ?? [];
-  const numbers = numbersOf(values);
+  const numbers = isReal(values) ? await vectorValues(build, values) : undefined;
   if (!numbers || count === 0 || rows !== count || values!.shape.length !== 2) return;
   const waveform = new Float64Array(numbers.length);
   for (let e = 0; e < count; e++) {

@@ -35,7 +35,8 @@ export const mat: FormatDescriptor = {
   id: "mat",
   name: "MATLAB MAT-file (v4, v5 to v7, v7.3) and EEGLAB .set",
   kind: "time-series",
-  extensions: [".mat", ".set"],
+  extensions: [".mat", ".set", ".fdt"],
+  memberExtensions: [".fdt"],
   needs: "random",
   reads:
     "all numeric classes, structs, cells, text, sparse and complex, compressed or not, either " +
