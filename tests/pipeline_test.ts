@@ -277,6 +277,19 @@ Deno.test("a stream of unknown length grows its arrays, and their time axis", as
   }
 });
 
+Deno.test("arrays with an inner size of 0 keep their shape", async () => {
+  const dataset = interleaved({ stored: "int16", channels: 1, samples: 8 });
+  dataset.arrays.push({
+    path: "source/empty",
+    dtype: "float64",
+    dims: ["row", "column"],
+    shape: [3, 0],
+    layout: { kind: "values", values: new Float64Array(0) },
+  });
+  const { target } = await convertPlanned(dataset);
+  assert.deepEqual((await readArray(target, "source/empty")).shape, [3, 0]);
+});
+
 Deno.test("a source that ends early leaves nothing that opens", async () => {
   const dataset = interleaved({ stored: "int16", channels: 2, samples: 1000 });
   const whole = dataset.sources[0] as MemorySource;

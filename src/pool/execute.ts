@@ -148,6 +148,8 @@ async function runTasks(
   }
   for (const [index, array] of plan.arrays.entries()) {
     if (array.origin.kind === "values") {
+      // Nothing to write, and nothing to count rows by.
+      if (array.shape.slice(1).includes(0)) continue;
       const rows = new GrowingArray(plan, index, target, encoder);
       rows.append(array.origin.values);
       const final = rows.finish();
