@@ -16,6 +16,7 @@ import { smrx } from "./ephys/smrx.ts";
 import { spike2Export } from "./ephys/spike2-export.ts";
 import { spike2 } from "./ephys/spike2.ts";
 import { spikeglx } from "./ephys/spikeglx.ts";
+import { tdt } from "./ephys/tdt.ts";
 import { wav } from "./ephys/wav.ts";
 import type { FormatDescriptor } from "./format.ts";
 import { lsm } from "./imaging/lsm.ts";
@@ -49,6 +50,7 @@ export const FORMATS: readonly FormatDescriptor[] = [
   spike2Export,
   spikeglx,
   svs,
+  tdt,
   tiff,
   wav,
   csv,
