@@ -21,7 +21,11 @@ const NETWORK_SECONDS = 5;
 export async function doctorCommand(_args: string[], flags: FlagValues): Promise<number> {
   const checks: Check[] = [
     { what: "sparc-fuse", state: "ok", detail: `${VERSION}, ${FORMATS.length} formats` },
-    { what: "runtime", state: "ok", detail: `Deno ${Deno.version.deno}, ${Deno.build.target}` },
+    {
+      what: "runtime",
+      state: "ok",
+      detail: `${navigator.userAgent.replace("/", " ")}, ${Deno.build.target}`,
+    },
     { what: "cores", state: "ok", detail: String(navigator.hardwareConcurrency) },
     memory(),
     ...await Promise.all(

@@ -1,0 +1,3 @@
+/** The package's worker thread. */
+import "./host.ts";
+import "../../src/pool/worker.ts";
