@@ -12,6 +12,7 @@ import { edf } from "./ephys/edf.ts";
 import { intanRhd, intanRhs } from "./ephys/intan.ts";
 import { neuralynx } from "./ephys/neuralynx.ts";
 import { neuroexplorer } from "./ephys/neuroexplorer.ts";
+import { openephys } from "./ephys/openephys.ts";
 import { smrx } from "./ephys/smrx.ts";
 import { spike2Export } from "./ephys/spike2-export.ts";
 import { spike2 } from "./ephys/spike2.ts";
@@ -44,6 +45,7 @@ export const FORMATS: readonly FormatDescriptor[] = [
   neuralynx,
   neuroexplorer,
   omeTiff,
+  openephys,
   scanimage,
   smrx,
   spike2,
