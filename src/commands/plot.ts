@@ -5,12 +5,11 @@ import { type Picture, pixelsOf, svgOf, textOf } from "../plot/draw.ts";
 import { EnvelopeSink } from "../plot/envelope.ts";
 import { chooseTables } from "../sinks/ordered/choose.ts";
 import { tablesOf } from "../sinks/ordered/definition.ts";
-import { ownerExecutor } from "../sinks/ordered/executor.ts";
-import { framesOnly, runTables } from "../sinks/ordered/sequencer.ts";
 import { openSource } from "../source/open.ts";
 import { conversionOptions } from "./convert.ts";
 import type { FlagValues } from "./flags.ts";
 import { sourceOptions } from "./inputs.ts";
+import { passTables } from "./table-pass.ts";
 
 /** Seconds shown when no time is asked for: enough to see, quick to read. */
 const DEFAULT_SECONDS = 10;
@@ -79,12 +78,7 @@ async function draw(input: string, flags: FlagValues, columns: number): Promise<
       });
     }
     const sink = new EnvelopeSink(table.head, columns, Math.max(1, table.head.rows ?? 1_000_000));
-    const executor = ownerExecutor(framesOnly(plan, [table]), dataset, undefined);
-    try {
-      await runTables([{ table, sink }], { plan: framesOnly(plan, [table]), dataset, executor });
-    } finally {
-      await executor.close();
-    }
+    await passTables(planned, [table], () => Promise.resolve(sink), null, { onTask: () => {} });
     const traces = sink.traces.slice(0, MOST_CHANNELS);
     const more = sink.traces.length - traces.length;
     const title = `${source.name}: ${table.head.name}${

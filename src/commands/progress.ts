@@ -84,7 +84,9 @@ function announce(
   const warnings = report.status === "skipped" ? [] : report.warnings;
   if (report.status === "ok") {
     if (quiet) return;
-    const speed = report.seconds > 0 ? `, ${humanBytes(report.bytesIn / report.seconds)}/s` : "";
+    // How much has come through a pipe is not known.
+    const timed = report.seconds > 0 && report.bytesIn > 0;
+    const speed = timed ? `, ${humanBytes(report.bytesIn / report.seconds)}/s` : "";
     say(
       `ok           ${report.path} -> ${report.output} (${humanBytes(report.bytesOut)}, ${
         humanSeconds(report.seconds)

@@ -1,37 +1,24 @@
 /** The outputs that are no stores: what `--to` chooses besides zarr, how it is planned, and where it goes. */
-import { existsSync, mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import {
-  chooseExecutor,
-  type ConvertOptions,
-  type Execution,
-  type OwnDestination,
-  type PlannedFile,
-} from "../convert.ts";
+import { existsSync } from "node:fs";
+import type { ConvertOptions, OwnDestination, PlannedFile } from "../convert.ts";
 import { FuseError } from "../errors.ts";
 import type { Dataset } from "../model/dataset.ts";
 import type { DType } from "../model/dtype.ts";
 import { type Plan, taskCount } from "../plan/plan.ts";
-import { executePlan, type Outcome } from "../pool/execute.ts";
 import { type SinkName, SINKS } from "../sinks/names.ts";
 import { npyType } from "../sinks/npy/format.ts";
 import { chooseArray, chooseTables, onlyArrays } from "../sinks/ordered/choose.ts";
 import { type TableDefinition, type TableOptions, tablesOf } from "../sinks/ordered/definition.ts";
-import { ownerExecutor } from "../sinks/ordered/executor.ts";
 import type { ByteOutput } from "../sinks/ordered/output.ts";
 import { tablesOnly } from "../sinks/ordered/prepare.ts";
-import { framesOnly, runTables, type TableOutput } from "../sinks/ordered/sequencer.ts";
+import { framesOnly } from "../sinks/ordered/sequencer.ts";
 import { DescribedSink } from "../sinks/ordered/sidecar.ts";
 import type { OrderedSink, TableHead } from "../sinks/ordered/table.ts";
-import { NpyTarget, NpzTarget } from "../sinks/targets/arrays.ts";
 import { FileOutput } from "../sinks/targets/file-output.ts";
-import { MatTarget } from "../sinks/targets/mat.ts";
-import { StagingTarget } from "../sinks/targets/staging.ts";
 import { StdoutOutput } from "../sinks/targets/stdout.ts";
 import type { Target } from "../sinks/targets/target.ts";
-import { ZipTarget } from "../sinks/targets/zip.ts";
 import type { FlagValues } from "./flags.ts";
+import { passTables, runStore, workFolder } from "./table-pass.ts";
 
 /** The sink the flags choose; undefined for stores. */
 export function sinkOf(flags: FlagValues): SinkName | undefined {
@@ -97,7 +84,10 @@ export function openSink(
       job,
       "",
       planned.plan,
-      (folder, output) => new NpzTarget(folder, output, physical),
+      async (folder, output) => {
+        const { NpzTarget } = await import("../sinks/targets/arrays.ts");
+        return new NpzTarget(folder, output, physical);
+      },
     );
   }
   if (sink === "mat") {
@@ -106,7 +96,10 @@ export function openSink(
       job,
       "",
       planned.plan,
-      (folder, output) => new MatTarget(folder, output, physical, version),
+      async (folder, output) => {
+        const { MatTarget } = await import("../sinks/targets/mat.ts");
+        return new MatTarget(folder, output, physical, version);
+      },
     );
   }
   if (sink !== "npy") return tables(job);
@@ -119,7 +112,10 @@ export function openSink(
     ? ""
     : `.${path.replaceAll("/", ".")}`;
   const plan = onlyArrays(planned.plan, [index]);
-  return joined(job, name, plan, (folder, output) => new NpyTarget(folder, output, physical, path));
+  return joined(job, name, plan, async (folder, output) => {
+    const { NpyTarget } = await import("../sinks/targets/arrays.ts");
+    return new NpyTarget(folder, output, physical, path);
+  });
 }
 
 /** An output joined from chunk files: all arrays, or one that is not a recording's signals. */
@@ -127,7 +123,7 @@ function joined(
   { sink, planned, place }: Job,
   name: string,
   plan: Plan,
-  makeTarget: (folder: string, output: () => ByteOutput) => Target,
+  makeTarget: (folder: string, output: () => ByteOutput) => Promise<Target>,
 ): OwnDestination | null {
   const path = place.base === null ? null : `${place.base}${name}.${sink}`;
   if (path !== null && existsSync(path) && !place.overwrite) return null;
@@ -135,32 +131,13 @@ function joined(
     output: path ?? "-",
     tasks: taskCount(plan),
     run: async (execution) => {
-      const target = makeTarget(
+      const target = await makeTarget(
         workFolder(path),
         () => path === null ? new StdoutOutput() : new FileOutput(path),
       );
       return await runStore(plan, planned, target, execution);
     },
   };
-}
-
-async function runStore(
-  plan: Plan,
-  planned: PlannedFile,
-  target: Target,
-  { pool, signal, onTask }: Execution,
-): Promise<Outcome> {
-  const executor = chooseExecutor({ ...planned, plan }, target, pool);
-  try {
-    return await executePlan(plan, target, executor, { signal, onTask });
-  } finally {
-    await executor.close();
-  }
-}
-
-/** Where chunk files are collected: beside the output, or among the system's temporary files. */
-function workFolder(path: string | null): string {
-  return path === null ? mkdtempSync(join(tmpdir(), "sparc-fuse-")) : `${path}.partial`;
 }
 
 /** Tables written front to back, each to a file of its own. */
@@ -182,12 +159,18 @@ function tables(job: Job, only?: TableDefinition[]): OwnDestination | null {
   }
   const paths = found.map((t) => place.base === null ? null : `${place.base}${suffix(t)}.${sink}`);
   if (!place.overwrite && paths.some((p) => p !== null && existsSync(p))) return null;
-  const plan = framesOnly(planned.plan, found);
   return {
     output: paths[0] ?? "-",
     ...(found.length > 1 ? { outputs: paths as string[] } : {}),
-    tasks: taskCount(plan),
-    run: (execution) => runTableJob(job, found, paths, plan, execution),
+    tasks: taskCount(framesOnly(planned.plan, found)),
+    run: (execution) =>
+      passTables(
+        planned,
+        found,
+        (table, i) => openTableSink(job, table.head, paths[i]),
+        paths[0],
+        execution,
+      ),
   };
 }
 
@@ -201,47 +184,6 @@ function valuesOf({ sink, flags }: Job): TableOptions["values"] {
 function suffix({ head, kind }: TableDefinition): string {
   const name = kind === "recording" ? head.name.replace(/\/?signals$/, "") : head.name;
   return name === "" ? "" : `.${name.replaceAll("/", ".")}`;
-}
-
-async function runTableJob(
-  job: Job,
-  found: TableDefinition[],
-  paths: (string | null)[],
-  plan: Plan,
-  { pool, signal, onTask }: Execution,
-): Promise<Outcome> {
-  const { planned } = job;
-  const { dataset } = planned;
-  const stored = found.flatMap((t) =>
-    t.feeds.flatMap(({ source }) => (source.kind === "stored" ? [source.array] : []))
-  );
-  const staging = stored.length ? new StagingTarget(workFolder(paths[0])) : undefined;
-  try {
-    const before = staging &&
-      await runStore(onlyArrays(planned.plan, stored), planned, staging, { pool, signal, onTask });
-    const outputs: TableOutput[] = [];
-    const executor = ownerExecutor(plan, dataset, pool);
-    try {
-      for (const [i, table] of found.entries()) {
-        outputs.push({ table, sink: await openTableSink(job, table.head, paths[i]) });
-      }
-      const outcome = await runTables(outputs, {
-        plan,
-        dataset,
-        executor,
-        stored: staging,
-        signal,
-        onTask,
-      });
-      outcome.bytesRead += before?.bytesRead ?? 0;
-      outcome.warnings.push(...before?.warnings ?? []);
-      return outcome;
-    } finally {
-      await executor.close();
-    }
-  } finally {
-    staging?.remove();
-  }
 }
 
 async function openTableSink(
@@ -304,6 +246,7 @@ export function zipToStdout(planned: PlannedFile): OwnDestination {
     output: "-",
     tasks: taskCount(planned.plan),
     run: async (execution) => {
+      const { ZipTarget } = await import("../sinks/targets/zip.ts");
       const target = new ZipTarget(workFolder(null), () => new StdoutOutput());
       return await runStore(planned.plan, planned, target, execution);
     },
