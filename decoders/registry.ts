@@ -9,6 +9,7 @@ import { biopac } from "./ephys/biopac.ts";
 import { blackrock } from "./ephys/blackrock.ts";
 import { brainvision } from "./ephys/brainvision.ts";
 import { edf } from "./ephys/edf.ts";
+import { flat } from "./ephys/flat.ts";
 import { intanRhd, intanRhs } from "./ephys/intan.ts";
 import { neuralynx } from "./ephys/neuralynx.ts";
 import { neuroexplorer } from "./ephys/neuroexplorer.ts";
@@ -37,6 +38,7 @@ export const FORMATS: readonly FormatDescriptor[] = [
   blackrock,
   brainvision,
   edf,
+  flat,
   hdf5,
   intanRhd,
   intanRhs,
