@@ -183,11 +183,16 @@ function parseHeader(bytes: Uint8Array, source: string): SmrxHeader {
     expected: "272 bytes",
   });
   if (tableAt + slots * recordBytes > bytes.length || stringsAt + 8 > bytes.length) {
-    throw new FuseError("Corrupt", "channel table or strings lie outside the header", {
-      ...place,
-      found: `${slots} channels at ${tableAt}, strings at ${stringsAt}`,
-      expected: `within ${bytes.length} bytes`,
-    });
+    const cut = bytes.length < BLOCK_BYTES;
+    throw new FuseError(
+      cut ? "Truncated" : "Corrupt",
+      "channels or strings lie outside the header",
+      {
+        ...place,
+        found: `${slots} channels at ${tableAt}, strings at ${stringsAt}`,
+        expected: `within ${bytes.length} bytes`,
+      },
+    );
   }
   const text = readStrings(bytes, stringsAt);
   const header: SmrxHeader = {
