@@ -112,6 +112,15 @@ export async function readEdfHeader(
   const stated = numberOf(field(236, 8));
   const dataOffset = findData(field(184, 8), length, recordBytes, stated, size, warnings);
   const records = countRecords(field(236, 8), stated, size - dataOffset, recordBytes, warnings);
+  if (records === 0 && (stated !== undefined && stated > 0 || size > dataOffset)) {
+    throw new FuseError("Truncated", "the file ends before its first data record does", {
+      source: source.name,
+      format: "edf",
+      offset: dataOffset,
+      found: `${Math.max(0, size - dataOffset)} bytes`,
+      expected: `${recordBytes} bytes`,
+    });
+  }
   const duration = numberOf(field(244, 8));
   const hasSamples = signals.some((s) => !s.isAnnotation);
   if (duration === undefined || duration < 0 || (duration === 0 && hasSamples)) {
