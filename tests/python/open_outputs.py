@@ -50,16 +50,20 @@ class Program:
 
     def convert(self, path, *flags):
         """Converts one file and gives the path of its store."""
+        outputs = self.convert_all(path, *flags)
+        if len(outputs) != 1:
+            raise RuntimeError(f"convert wrote {outputs}")
+        return outputs[0]
+
+    def convert_all(self, path, *flags):
+        """Converts one file and gives the paths of all its outputs."""
         self._runs += 1
         out = os.path.join(self.folder, f"out{self._runs}")
         done = self.run("convert", path, "--output-dir", out, "--quiet", *flags)
         if done.returncode:
             raise Unconverted(f"convert {' '.join(flags)}: status {done.returncode}: {done.stderr.strip()[-400:]}")
-        # Tables bring a description of their columns along.
-        outputs = [name for name in os.listdir(out) if not name.endswith(".json")]
-        if len(outputs) != 1:
-            raise RuntimeError(f"convert wrote {outputs}")
-        return os.path.join(out, outputs[0])
+        # Raw samples bring a description along.
+        return sorted(os.path.join(out, name) for name in os.listdir(out) if not name.endswith(".json"))
 
 
 def opened(store, **options):
@@ -387,6 +391,8 @@ def main():
         check_wav(c, program, f"{samples}/tone.wav")
         check_intan(c, program, f"{samples}/mixed.rhd")
         check_blackrock(c, program, samples)
+        for path in ("mixed.rhd", "set/rec.ns5", "two-rates.acq", "events.smr"):
+            sinks.check_whole_file(c, program, f"{samples}/{path}")
         check_vocabulary(c, program, samples)
         images.check_images(c, program, folder)
         check_failures(c, program, folder)

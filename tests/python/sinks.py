@@ -4,6 +4,7 @@ import scipy.io
 import csv
 import io
 import json
+import os
 import subprocess
 
 import numpy as np
@@ -96,3 +97,51 @@ def check_sinks(c, program, path, time, signals, root):
         c.equal("status", done.returncode, 0)
         c.equal("errors", done.stderr, "")
         c.equal("lines", len(done.stdout.splitlines()), 2)
+
+
+def physical(array):
+    """Values of a zarr array, multiplied out."""
+    values, scale = array[...], dict(array.attrs)
+    if "scale_factor" in scale or "add_offset" in scale:
+        return values.astype("f8") * scale.get("scale_factor", 1) + scale.get("add_offset", 0)
+    return values
+
+
+def alike(found, expected):
+    if found.shape != expected.shape:
+        return False
+    if found.dtype.kind == "U":
+        return [str(v) for v in found.ravel()] == [str(v) for v in np.ravel(expected)]
+    return np.allclose(found.astype("f8"), expected.astype("f8"), rtol=1e-7, atol=1e-12, equal_nan=True)
+
+
+def check_whole_file(c, program, path):
+    """Every array of a file: npz holds what the store holds, Parquet and Arrow every recording and event table."""
+    import pyarrow
+    import pyarrow.parquet
+    import zarr
+    name = os.path.basename(path)
+    with c.section(f"all arrays of {name}"):
+        store = zarr.open_group(program.convert(path), mode="r")
+        arrays = {key: array for key, array in store.members(max_depth=None) if isinstance(array, zarr.Array)}
+        with np.load(program.convert(path, "--to", "npz"), allow_pickle=False) as npz:
+            c.equal("names", sorted(npz.files), sorted([*arrays, "metadata"]))
+            for key, array in arrays.items():
+                c.that(key, alike(npz[key], physical(array)))
+            metadata = json.loads(str(npz["metadata"]))
+            c.equal("rates", metadata["attributes"]["sampling_frequency"], store.attrs["sampling_frequency"])
+            c.equal("dimensions", [metadata["arrays"][k]["dims"] for k in arrays], [list(a.metadata.dimension_names) for a in arrays.values()])
+        for sink in ("parquet", "arrow"):
+            for out in program.convert_all(path, "--to", sink):
+                table = pyarrow.parquet.read_table(out) if sink == "parquet" else pyarrow.ipc.open_stream(open(out, "rb")).read_all()
+                about = json.loads(table.schema.metadata[b"sparc_fuse"])
+                c.equal("original file", about["file"]["original_file_name"], name)
+                c.equal("columns", [column["name"] for column in about["columns"]], table.column_names)
+                group = about["table"].removesuffix("signals")
+                if about["table"].startswith("events/"):
+                    group += "/"
+                elif about["table"].endswith("signals"):
+                    rows = np.array([np.asarray(v, "f8") for v in table.columns[1:]])
+                    c.that(f"{about['table']} in {sink}", alike(rows, physical(arrays[about["table"]])))
+                times = np.asarray(table["time"], "f8")
+                c.that(f"times of {about['table']} in {sink}", alike(times, arrays[f"{group}time"][...]))
