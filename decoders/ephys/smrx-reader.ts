@@ -34,6 +34,13 @@ async function openFile(source: ByteSource, options: OpenOptions): Promise<Datas
     });
   }
   const header = await readHeader(source, size, signal);
+  if (header.channels.length + header.deleted.length === 0 && size > header.endOffset) {
+    throw new FuseError("Corrupt", "the file was never closed, and its channel table never saved", {
+      source: source.name,
+      found: `${size - header.endOffset} bytes that nothing describes`,
+      expected: "at least one channel",
+    });
+  }
   const dataset = emptyDataset("smrx", [source]);
   const { warnings } = dataset;
   const context: SmrxContext = { source, size, signal, warnings };
@@ -71,10 +78,9 @@ async function openFile(source: ByteSource, options: OpenOptions): Promise<Datas
 function reportUnclosed(dataset: Dataset, header: SmrxHeader, size: number): void {
   if (size <= header.endOffset) return;
   const bytes = size - header.endOffset;
-  const empty = header.channels.length === 0 ? "; its channel table was never saved" : "";
   dataset.warnings.push(
     "the file was not closed properly: what was recorded after its header was last saved " +
-      `(${bytes} bytes from byte ${header.endOffset} on) is not indexed${empty}`,
+      `(${bytes} bytes from byte ${header.endOffset} on) is not indexed`,
   );
   dataset.leftOut.push({
     what: `${Math.ceil(bytes / 65_536)} blocks at the end of the file`,

@@ -8,8 +8,10 @@ import { decodeText } from "./spike2-text.ts";
 /** Bytes scanned at once; no line of text may be longer. */
 const WINDOW_BYTES = 1 << 20;
 const LINES = 8192, LINE_BYTES = 32, STATE_BYTES = 32;
-/** Lines of text a file may have: one a spike in WaveMark channels. */
-const MOST_LINES = 1 << 22;
+/** Lines of text a file may have, besides those of spikes. */
+const MOST_LINES = 1 << 20;
+/** What the line of a spike begins with. */
+const SPIKE = new TextEncoder().encode('"WAVMK"');
 const BYTE_ORDER_MARK = "\ufeff";
 
 /** A range of lines of numbers. */
@@ -21,7 +23,30 @@ export interface NumberRange {
   lines: number;
 }
 
-/** One line of text, with the numbers that follow it. */
+/** Spikes of a WaveMark channel: a line and its points each, one spike after another. */
+export class SpikeIndex {
+  length = 0;
+  /** Byte of each spike's line, and behind its last point. */
+  start = new Float64Array(16);
+  end = new Float64Array(16);
+  /** Lines of points. */
+  lines = new Float64Array(16);
+
+  push(start: number, end: number): void {
+    if (this.length === this.start.length) {
+      const grow = (old: Float64Array) => {
+        const next = new Float64Array(2 * old.length);
+        next.set(old);
+        return next;
+      };
+      [this.start, this.end, this.lines] = [grow(this.start), grow(this.end), grow(this.lines)];
+    }
+    this.start[this.length] = start;
+    this.end[this.length++] = end;
+  }
+}
+
+/** One line of text, with the numbers that follow it; or a row of spikes. */
 export interface TextLine {
   offset: number;
   /** Without quotes. */
@@ -29,6 +54,8 @@ export interface TextLine {
   /** Which fields stood in quotes. */
   quoted: boolean[];
   numbers: NumberRange | null;
+  /** This line's spike and those directly after it. */
+  spikes?: SpikeIndex;
 }
 
 /** Goes through the whole file once. @throws FuseError `Limit` for too many or too long lines */
@@ -54,8 +81,12 @@ export async function readLines(
       const view = viewOf(wasm.view(rows, count * LINE_BYTES));
       for (let at = 0; at < count * LINE_BYTES; at += LINE_BYTES) {
         closeLine(found, view, at + 8);
-        const offset = view.getUint32(at, true);
-        found.push(lineAt(bytes, offset, view.getUint32(at + 4, true), base));
+        const offset = view.getUint32(at, true), length = view.getUint32(at + 4, true);
+        const start = base + offset;
+        const spike = SPIKE.every((byte, i) => bytes[offset + i] === byte);
+        const row = found.at(-1)?.spikes;
+        if (!spike || !row) found.push(lineAt(bytes, offset, length, base));
+        if (spike) (row ?? (found.at(-1)!.spikes = new SpikeIndex())).push(start, start + length);
       }
       if (found.length > MOST_LINES) throw tooMany(source);
       const used = viewOf(wasm.view(state, STATE_BYTES)).getUint32(24, true);
@@ -77,7 +108,11 @@ function closeLine(found: TextLine[], view: DataView, at: number): void {
   const last = found.at(-1);
   if (lines === 0 || !last) return;
   const [start, end] = [view.getFloat64(at + 8, true), view.getFloat64(at + 16, true)];
-  last.numbers = { start, end, lines };
+  const { spikes } = last;
+  if (spikes) {
+    spikes.end[spikes.length - 1] = end;
+    spikes.lines[spikes.length - 1] = lines;
+  } else last.numbers = { start, end, lines };
 }
 
 function lineAt(bytes: Uint8Array, offset: number, length: number, base: number): TextLine {

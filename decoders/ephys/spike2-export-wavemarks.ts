@@ -5,7 +5,7 @@ import { FuseError } from "../../src/errors.ts";
 import type { StreamBlock } from "../../src/model/dataset.ts";
 import type { ByteSource } from "../../src/source/source.ts";
 import type { ColumnShape } from "./spike2-columns.ts";
-import { numberOf, type TextLine } from "./spike2-export-lines.ts";
+import { numberOf, type SpikeIndex, splitFields } from "./spike2-export-lines.ts";
 import type { ExportSection } from "./spike2-export-sections.ts";
 import { eventAttributes } from "./spike2-export-events.ts";
 import { labelOf } from "./spike2-export-waves.ts";
@@ -19,6 +19,18 @@ const CODES = 4;
 
 const ascii = new TextDecoder("windows-1252");
 
+/** A spike as its text has it. */
+interface Spike {
+  time: number;
+  /** Seconds from point to point; NaN where it is not stated. */
+  interval: number;
+  codes: number[];
+  /** Points, traces of one time side by side. */
+  points: number[];
+  /** Lines of points. */
+  rows: number;
+}
+
 /** A WaveMark channel. @throws FuseError `Corrupt` or `Limit` for spikes that are none */
 export async function waveMarkEvents(
   source: ByteSource,
@@ -26,48 +38,92 @@ export async function waveMarkEvents(
   warnings: string[],
   signal?: AbortSignal,
 ): Promise<EventSource> {
-  const spikes = section.body.filter(({ word }) => word === "WAVMK").map(({ line }) => line);
-  if (spikes.length < section.body.length) {
+  const rows = section.body.flatMap(({ line }) => line.spikes ?? []);
+  if (rows.length < section.body.length) {
     warnings.push(
-      `${labelOf(section)}: ${section.body.length - spikes.length} lines belong to no spike`,
+      `${labelOf(section)}: ${section.body.length - rows.length} lines belong to no spike`,
     );
   }
-  for (const spike of spikes) checkSpike(spike, section, source.name);
-  const first = spikes.find(({ numbers }) => numbers);
-  let rows = 0, traces = 1;
-  if (first) {
-    const values = pointsOf(await textOf(source, first, signal));
-    rows = first.numbers!.lines;
-    traces = Math.max(1, Math.round(values.length / rows));
-  }
-  const [, , interval] = first?.fields ?? [];
+  const first = await firstSpike(source, section, rows, signal);
+  const height = first?.rows ?? 0;
+  const width = height > 0 ? Math.max(1, Math.round(first!.points.length / height)) : 1;
+  const rate = rateOf(section, first?.interval ?? NaN);
   const attributes = eventAttributes(section);
-  const rate = rateOf(section, first ? timing(first).interval : NaN);
   if (rate !== undefined) attributes.sampling_frequency = rate;
-  if (interval !== undefined && rate === undefined) attributes.interval = interval;
-  const columns = columnsOf(section, rows, traces, rate);
+  const columns = columnsOf(section, height, width, rate);
+  const count = rows.reduce((sum, { length }) => sum + length, 0);
+  const bytes = rows.reduce((sum, row) => sum + row.end[row.length - 1] - row.start[0], 0);
   return {
     channel: section,
-    count: spikes.length,
-    itemBytes: first ? first.numbers!.end - first.offset : 64,
+    count,
+    itemBytes: count > 0 ? Math.ceil(bytes / count) : 1,
     columns,
     attributes,
-    read: (again) => readSpikes(source, spikes, columns, rows * traces, again),
+    read: (again) => readSpikes(source, section, rows, columns, height * width, again),
   };
 }
 
-function checkSpike(spike: TextLine, section: ExportSection, source: string): void {
-  const fail = (tag: "Corrupt" | "Limit", statement: string) =>
-    new FuseError(tag, `${labelOf(section)}: ${statement}`, {
+/** The first spike with points, or the first at all: it tells the shape of the others. */
+async function firstSpike(
+  source: ByteSource,
+  section: ExportSection,
+  rows: SpikeIndex[],
+  signal?: AbortSignal,
+): Promise<Spike | undefined> {
+  const row = rows.find(({ lines, length }) => lines.subarray(0, length).some((n) => n > 0)) ??
+    rows[0];
+  if (!row) return undefined;
+  const i = Math.max(0, row.lines.subarray(0, row.length).findIndex((n) => n > 0));
+  checkSize(source, section, row, i);
+  const length = row.end[i] - row.start[i];
+  const bytes = await source.read(row.start[i], length, { signal, purpose: "bulk" });
+  return parseSpike(bytes, row.start[i], section, source.name);
+}
+
+function checkSize(
+  source: ByteSource,
+  section: ExportSection,
+  row: SpikeIndex,
+  i: number,
+): void {
+  const bytes = row.end[i] - row.start[i];
+  if (bytes <= SPIKE_BYTES) return;
+  throw new FuseError("Limit", `${labelOf(section)}: a spike is too long`, {
+    source: source.name,
+    offset: row.start[i],
+    found: `${bytes} bytes`,
+    expected: `at most ${SPIKE_BYTES}`,
+  });
+}
+
+/** Takes the line and the points of a spike apart. */
+function parseSpike(
+  bytes: Uint8Array,
+  offset: number,
+  section: ExportSection,
+  source: string,
+): Spike {
+  const text = ascii.decode(bytes);
+  const [line, ...points] = text.split(/[\r\n]+/);
+  const [time, ...rest] = splitFields(line).fields.slice(1).map(numberOf);
+  if (!Number.isFinite(time)) {
+    throw new FuseError("Corrupt", `${labelOf(section)}: a spike without its time`, {
       source,
-      offset: spike.offset,
-      found: spike.fields.join(" ").slice(0, 80),
+      offset,
+      found: line.slice(0, 80),
     });
-  if (!Number.isFinite(numberOf(spike.fields[1]))) {
-    throw fail("Corrupt", "a spike without its time");
   }
-  const bytes = spike.numbers ? spike.numbers.end - spike.numbers.start : 0;
-  if (bytes > SPIKE_BYTES) throw fail("Limit", `a spike of ${bytes} bytes`);
+  // An interval stands before the codes, where the line has one.
+  const hasInterval = rest.length > CODES || (rest.length > 0 && !Number.isInteger(rest[0]));
+  const codes = hasInterval ? rest.slice(1) : rest;
+  const filled = points.filter((row) => row.trim() !== "");
+  return {
+    time,
+    interval: hasInterval ? rest[0] : NaN,
+    codes: Array.from({ length: CODES }, (_, i) => codes[i] || 0),
+    points: filled.flatMap((row) => row.trim().split(/[\s,;]+/).map(Number)),
+    rows: filled.length,
+  };
 }
 
 /** The true interval is printed to few decimals; the rate of the channel's head is better. */
@@ -104,72 +160,46 @@ function columnsOf(
   return columns;
 }
 
-/** The numbers of a spike's line: an interval before the codes, where it has one. */
-function timing({ fields }: TextLine): { time: number; interval: number; codes: number[] } {
-  const numbers = fields.slice(1).map(numberOf);
-  const [time, ...rest] = numbers;
-  const hasInterval = rest.length > CODES || (rest.length > 0 && !Number.isInteger(rest[0]));
-  const codes = hasInterval ? rest.slice(1) : rest;
-  return {
-    time,
-    interval: hasInterval ? rest[0] : NaN,
-    codes: Array.from({ length: CODES }, (_, i) => codes[i] || 0),
-  };
-}
-
-async function textOf(
-  source: ByteSource,
-  { numbers }: TextLine,
-  signal?: AbortSignal,
-): Promise<string> {
-  if (!numbers) return "";
-  const { start, end } = numbers;
-  return ascii.decode(await source.read(start, end - start, { signal, purpose: "bulk" }));
-}
-
-const pointsOf = (text: string) => text.split(/[\s,;]+/).filter((part) => part !== "").map(Number);
-
 async function* readSpikes(
   source: ByteSource,
-  spikes: TextLine[],
+  section: ExportSection,
+  rows: SpikeIndex[],
   columns: ColumnShape[],
   points: number,
   signal?: AbortSignal,
 ): AsyncGenerator<StreamBlock[], undefined> {
-  for (let first = 0; first < spikes.length;) {
-    let end = first + 1;
-    const start = spikes[first].offset;
-    const stop = (i: number) => spikes[i].numbers?.end ?? spikes[i].offset;
-    while (end < spikes.length && stop(end) - start <= BATCH_BYTES) end++;
-    const batch = spikes.slice(first, end);
-    const length = Math.max(...batch.map((_, i) => stop(first + i))) - start;
-    const bytes = await source.read(start, length, { signal, purpose: "bulk" });
-    yield decode(batch, bytes, start, columns, points);
-    first = end;
+  for (const row of rows) {
+    for (let first = 0; first < row.length;) {
+      checkSize(source, section, row, first);
+      const start = row.start[first];
+      let end = first + 1;
+      while (end < row.length && row.end[end] - start <= BATCH_BYTES) end++;
+      const length = row.end[end - 1] - start;
+      const bytes = await source.read(start, length, { signal, purpose: "bulk" });
+      const spikes = Array.from({ length: end - first }, (_, k) => {
+        const [from, to] = [row.start[first + k], row.end[first + k]];
+        return parseSpike(bytes.subarray(from - start, to - start), from, section, source.name);
+      });
+      yield blocksOf(spikes, columns, points);
+      first = end;
+    }
   }
 }
 
-function decode(
-  batch: TextLine[],
-  bytes: Uint8Array,
-  start: number,
-  columns: ColumnShape[],
-  points: number,
-): StreamBlock[] {
-  const count = batch.length;
-  const time = new Float64Array(count);
+function blocksOf(spikes: Spike[], columns: ColumnShape[], points: number): StreamBlock[] {
+  const count = spikes.length;
   const code = new Uint8Array(CODES * count);
   // Points a spike lacks are no numbers.
   const waveform = new Float64Array(points * count).fill(NaN);
-  batch.forEach((spike, i) => {
-    const { time: seconds, codes } = timing(spike);
-    time[i] = seconds;
-    code.set(codes, CODES * i);
-    if (!spike.numbers) return;
-    const text = bytes.subarray(spike.numbers.start - start, spike.numbers.end - start);
-    waveform.set(pointsOf(ascii.decode(text)).slice(0, points), points * i);
+  spikes.forEach((spike, i) => {
+    code.set(spike.codes, CODES * i);
+    waveform.set(spike.points.slice(0, points), points * i);
   });
-  const unit = Uint8Array.from({ length: count }, (_, i) => code[CODES * i]);
-  const values: Record<string, Float64Array | Uint8Array> = { time, code, unit, waveform };
+  const values: Record<string, Float64Array | Uint8Array> = {
+    time: Float64Array.from(spikes, (spike) => spike.time),
+    code,
+    unit: Uint8Array.from(spikes, (spike) => spike.codes[0]),
+    waveform,
+  };
   return columns.map(({ name }) => ({ field: name, values: values[name], count }));
 }
