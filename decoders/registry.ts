@@ -27,6 +27,7 @@ import { scanimage } from "./imaging/scanimage.ts";
 import { svs } from "./imaging/svs.ts";
 import { tiff } from "./imaging/tiff.ts";
 import { csv } from "./tables/csv.ts";
+import { palmsens } from "./tables/palmsens.ts";
 
 /** All formats, in the order ties are shown. */
 export const FORMATS: readonly FormatDescriptor[] = [
@@ -48,6 +49,7 @@ export const FORMATS: readonly FormatDescriptor[] = [
   neuroexplorer,
   omeTiff,
   openephys,
+  palmsens,
   scanimage,
   smrx,
   spike2,
