@@ -99,7 +99,8 @@ const OWN_CHUNK = [64 << 10, 8 << 20];
 
 /**
  * Chunks and shards of an array of any rank made of stored chunks: the stored chunk where its size is
- * sensible, else whole trailing axes up to the target; shards grow along the first axes.
+ * sensible, several of them where they are small, else whole trailing axes up to the target; shards grow
+ * along the first axes.
  * @param own the stored chunk shape in the array's axes
  */
 export function gridChunking(
@@ -111,9 +112,9 @@ export function gridChunking(
   const bytesOf = (extent: number[]) => extent.reduce((n, s) => n * s, elementBytes);
   const clipped = own.map((n, i) => Math.max(1, Math.min(n, shape[i])));
   const keep = bytesOf(clipped) >= OWN_CHUNK[0] && bytesOf(clipped) <= OWN_CHUNK[1];
-  const chunks = keep
-    ? clipped
-    : filled(shape.map(() => 1), shape, targets.chunkBytes / elementBytes);
+  // Small stored chunks are joined, so that each is decoded for one chunk of the store only.
+  const least = bytesOf(clipped) < OWN_CHUNK[0] ? clipped : shape.map(() => 1);
+  const chunks = keep ? clipped : filled([...least], shape, targets.chunkBytes / elementBytes);
   const shards = filled([...chunks], shape, targets.shardBytes / elementBytes);
   const single = shape.every((n, i) => n <= chunks[i]);
   return { chunks, shards: single ? null : shards };

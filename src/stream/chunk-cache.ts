@@ -8,6 +8,27 @@ import { chunkDecoder, type DecodeChunk } from "./chunk-decoders.ts";
 /** Bytes of decoded chunks a task keeps. */
 export const CACHE_BYTES = 48 << 20;
 
+/** Bytes and entries of a window that is read ahead. */
+const WINDOW_BYTES = 8 << 20, WINDOW_ENTRIES = 4096;
+/** Bytes read at once, and bytes between entries that are read along. */
+const RUN_BYTES = 4 << 20, RUN_GAP = 16 << 10;
+
+/** Entries grouped into runs that lie close together in one file, in the order of the file. */
+function runsOf(entries: number[], { source, offset, length }: ChunkLayout): number[][] {
+  const sorted = entries.toSorted((a, b) => source[a] - source[b] || offset[a] - offset[b]);
+  const runs: number[][] = [];
+  let end = 0;
+  for (const i of sorted) {
+    const run = runs.at(-1);
+    const close = run !== undefined && source[run[0]] === source[i] &&
+      offset[i] - end <= RUN_GAP && offset[i] + length[i] - offset[run[0]] <= RUN_BYTES;
+    end = Math.max(close ? end : 0, offset[i] + length[i]);
+    if (close) run.push(i);
+    else runs.push([i]);
+  }
+  return runs;
+}
+
 /** Reads and decodes the chunks of one layout, with a small cache. */
 export class ChunkCache {
   readonly #decoded = new Map<number, Uint8Array>();
@@ -31,13 +52,49 @@ export class ChunkCache {
     return this.layout.source[i] >= 0;
   }
 
-  /** Begins to read entries that will be asked for soon. */
+  /** Begins to read entries that will be asked for soon; neighbours in the file are read together. */
   prefetch(entries: Iterable<number>): void {
+    const wanted: number[] = [];
     for (const i of entries) {
-      if (!this.has(i) || this.#decoded.has(i) || this.#fetching.has(i)) continue;
-      const read = this.#read(i);
-      read.catch(() => {});
-      this.#fetching.set(i, read);
+      if (this.has(i) && !this.#decoded.has(i) && !this.#fetching.has(i)) wanted.push(i);
+    }
+    for (const run of runsOf(wanted, this.layout)) {
+      if (run.length === 1) this.#begin(run[0], this.#read(run[0]));
+      else this.#beginRun(run);
+    }
+  }
+
+  /**
+   * Begins to read a window of a list of entries, from its index `from` on.
+   * @returns index behind the window
+   */
+  prefetchWindow(entries: readonly number[], from: number): number {
+    let to = from, bytes = 0;
+    while (to < entries.length && to - from < WINDOW_ENTRIES && bytes < WINDOW_BYTES) {
+      const i = entries[to++];
+      if (this.has(i)) bytes += this.layout.length[i];
+    }
+    this.prefetch(entries.slice(from, to));
+    return to;
+  }
+
+  #begin(i: number, read: Promise<Uint8Array>): void {
+    read.catch(() => {});
+    this.#fetching.set(i, read);
+  }
+
+  /** Reads a run of entries at once. */
+  #beginRun(run: number[]): void {
+    const { source, offset, length } = this.layout;
+    const start = offset[run[0]];
+    const end = run.reduce((most, i) => Math.max(most, offset[i] + length[i]), start);
+    const bytes = this.source(source[run[0]]).then((s) =>
+      s.read(start, end - start, { purpose: "bulk" })
+    );
+    for (const i of run) {
+      const at = offset[i] - start;
+      this.bytesRead += length[i];
+      this.#begin(i, bytes.then((all) => all.subarray(at, at + length[i])));
     }
   }
 

@@ -113,8 +113,13 @@ export class GridTask {
       });
       if (outside) continue;
       const entries = overlapping(low, high, piece.shape, layout.chunkShape);
-      cache.prefetch(entries.slice(0, 32));
-      for (const i of entries) {
+      // Two windows are under way: one being decoded, one being read.
+      let decoded = 0, read = cache.prefetchWindow(entries, 0);
+      for (const [k, i] of entries.entries()) {
+        if (k === decoded) {
+          decoded = read;
+          read = cache.prefetchWindow(entries, read);
+        }
         if (!cache.has(i)) {
           if (layout.fill !== 0 || layout.fillBytes) this.#fill(piece, i, origin);
           continue;
