@@ -42,6 +42,17 @@ Deno.test("promises beyond the file's end are truncation, not allocations", () =
   for (const n of [-1, 0.5, Infinity]) refuses("Corrupt", /number of data frames/, frames(6, n));
 });
 
+Deno.test("what a forward pass is to find must be possible to find", () => {
+  refuses("Truncated", /far larger than the files.*expected 6597069766656 bytes/, (d) => {
+    const [recording] = d.recordings;
+    recording.sampleCount = 2 ** 40;
+    recording.parts[0].layout = { kind: "stream", stream: "all", field: "signals" };
+  });
+  refuses("Corrupt", /claimed as data over and over/, (d) => {
+    d.frameTables[0] = frameTable(6, new Array(9).fill({ source: 0, offset: 0, frameCount: 100 }));
+  });
+});
+
 Deno.test("absurd counts, rates and times are refused", () => {
   refuses("Limit", /more channels than allowed.*found 70000/, (d) => {
     const [channel] = d.recordings[0].channels;
@@ -93,7 +104,7 @@ Deno.test("tiles outside the file, missing from the table or too large are refus
   refuses("Limit", /strip or tile/, image([2 ** 16, 2 ** 16], [2 ** 16, 2 ** 16], 0));
   refuses(
     "Truncated",
-    /far larger than its files/,
+    /far larger than the files/,
     image([2 ** 20, 2 ** 12], [2 ** 20, 16], 0, 256),
   );
   refuses("Corrupt", /impossible size/, image([2 ** 40, 2 ** 40], [2 ** 12, 2 ** 12], 0));

@@ -19,8 +19,10 @@ import { type ChunkLayout, type FrameLayout, type FrameTable, totalFrames } from
 /** Segments a recording's attributes can list; readers that collect them stop there. */
 export const MOST_SEGMENTS = 1 << 18;
 
-/** Bytes an image may have whatever its files hold, and bytes a stored byte can stand for (zstd: 2^15). */
+/** Bytes an array may have whatever its files hold, and bytes a stored byte can stand for (zstd: 2^15). */
 const FREE_BYTES = 1 << 30, MOST_EXPANSION = 1 << 16;
+/** How often one frame table may go over the bytes of its files. */
+const MOST_PASSES = 4;
 
 /** Throws once a reader has found more segments than are kept. */
 export function checkSegments(found: number, place: ErrorPlace): void {
@@ -51,6 +53,8 @@ export function checkDataset(dataset: Dataset, limits: Limits = DEFAULT_LIMITS):
   dataset.images.forEach((image) => checker.image(image));
   for (const { path, shape, dtype, layout, permutation } of dataset.arrays) {
     shape.forEach((n) => n === null || checker.natural(n, "length of an array", { array: path }));
+    const element = dtype === "string" ? 1 : sizeOf(dtype);
+    checker.promise(shape.reduce<number>((a, n) => a * (n ?? 1), element), { array: path });
     if (layout.kind === "frames") checker.frames(layout, { array: path });
     if (layout.kind === "chunks") {
       const stored = shape.map((n) => n ?? 0);
@@ -59,7 +63,7 @@ export function checkDataset(dataset: Dataset, limits: Limits = DEFAULT_LIMITS):
       continue;
     }
     checker.bytes(
-      shape.slice(1).reduce<number>((a, n) => a * (n ?? 1), dtype === "string" ? 1 : sizeOf(dtype)),
+      shape.slice(1).reduce<number>((a, n) => a * (n ?? 1), element),
       limits.headerBytes,
       "a row of an array",
       { array: path },
@@ -101,6 +105,16 @@ class Checker {
     });
   }
 
+  /** An array of `bytes` must be possible to get out of the files, however well they are compressed. */
+  promise(bytes: number, details: ErrorDetails): void {
+    if (bytes <= Math.max(FREE_BYTES, MOST_EXPANSION * this.#held)) return;
+    this.fail("Truncated", "an array is far larger than the files can hold", {
+      ...details,
+      found: `${this.#held} bytes`,
+      expected: `${bytes} bytes, compressed`,
+    });
+  }
+
   source(index: number): ByteSource {
     const source = this.dataset.sources[index];
     return source ?? this.fail("Corrupt", "data in a file that is not there", { found: index });
@@ -112,6 +126,7 @@ class Checker {
       this.fail("Corrupt", "impossible size of a data frame", { found: `${frameBytes} bytes` });
     }
     this.bytes(frameBytes, this.limits.chunkBytes, "a data frame");
+    let total = 0;
     for (let run = 0; run < offset.length; run++) {
       const { name, size } = this.source(source[run]);
       const place = { source: name, offset: offset[run] };
@@ -120,6 +135,13 @@ class Checker {
       if (size === undefined || frameCount[run] === 0) continue;
       const bytes = frameCount[run] * frameBytes, there = size - offset[run];
       if (there <= bytes - frameBytes) throw truncated({ name }, offset[run], bytes, there);
+      total += bytes;
+    }
+    if (total > MOST_PASSES * (this.#held + frameBytes)) {
+      this.fail("Corrupt", "the same bytes are claimed as data over and over", {
+        found: `${total} bytes of data`,
+        expected: `at most the ${this.#held} bytes there are`,
+      });
     }
   }
 
@@ -152,7 +174,10 @@ class Checker {
       if (Number.isFinite(segment.startSeconds)) continue;
       this.fail("Corrupt", "impossible time", { ...details, found: segment.startSeconds });
     }
-    if (sampleCount !== null) this.natural(sampleCount, "number of samples", details);
+    if (sampleCount !== null) {
+      this.natural(sampleCount, "number of samples", details);
+      this.promise(sampleCount * recording.channels.length * sizeOf(recording.rawType), details);
+    }
     for (const { layout, tail, channelCount, grid } of parts) {
       if (layout.kind === "chunks" && grid) {
         this.chunked(layout, grid.shape, recording.rawType, details);
@@ -194,6 +219,7 @@ class Checker {
       const width = column.dtype === "string" ? 1 : sizeOf(column.dtype);
       const row = column.innerShape.reduce((a, b) => a * b, width);
       this.bytes(row, this.limits.headerBytes, "one event", details);
+      this.promise(row * (count ?? 0), details);
       if (column.layout.kind === "frames") this.frames(column.layout, details);
     }
   }
@@ -213,13 +239,7 @@ class Checker {
       this.bytes(chunk, this.limits.chunkBytes, "a strip or tile of an image", details);
       const whole = shape.reduce((a, b) => a * b, sizeOf(dtype));
       this.natural(whole, "size of an image", details);
-      if (whole > Math.max(FREE_BYTES, MOST_EXPANSION * this.#held)) {
-        this.fail("Truncated", "an image is far larger than its files can hold", {
-          ...details,
-          found: `${this.#held} bytes`,
-          expected: `${whole} bytes, compressed`,
-        });
-      }
+      this.promise(whole, details);
       const grid = shape.map((n, i) => Math.ceil(n / layout.chunkShape[i]));
       const entries = grid.reduce((a, b) => a * b, 1);
       if (shape.length !== axes.length || entries !== layout.offset.length) {
