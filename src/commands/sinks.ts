@@ -25,7 +25,7 @@ export function sinkOf(flags: FlagValues): SinkName | undefined {
   return SINKS.find((name) => name === flags.to);
 }
 
-/** Text takes raw integers and multiplies by itself: it knows how many digits are worth writing. */
+/** Text takes raw integers and multiplies by itself: an integer that comes again is already text. */
 const SCALED: ReadonlySet<SinkName> = new Set(["csv", "ndjson"]);
 /** Only the samples, without a column of times. */
 const SAMPLES: ReadonlySet<SinkName> = new Set(["npy", "raw", "f32le", "i16le"]);
