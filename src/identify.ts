@@ -8,7 +8,7 @@ import {
   type ProbeResult,
 } from "../decoders/format.ts";
 import { FORMATS } from "../decoders/registry.ts";
-import { FuseError, toFuseError } from "./errors.ts";
+import { FuseError, isFuseError, toFuseError } from "./errors.ts";
 import { checkDataset } from "./model/check.ts";
 import type { Dataset } from "./model/dataset.ts";
 import { nameSafely } from "./plan/names.ts";
@@ -74,8 +74,15 @@ async function candidatesOfSets(source: ByteSource, signal?: AbortSignal): Promi
   const candidates: Candidate[] = [];
   for (const format of FORMATS) {
     if (!format.probeSet || !format.memberExtensions?.some((e) => name.endsWith(e))) continue;
-    const { score, why } = await format.probeSet(source, signal);
-    if (score > 0) candidates.push({ format, score, why });
+    const fileset = new FilesetSource(source);
+    try {
+      const { score, why } = await format.probeSet(fileset, signal);
+      if (score > 0) candidates.push({ format, score, why });
+    } catch (error) {
+      if (isFuseError(error, "Network", "Aborted")) throw error;
+    } finally {
+      await fileset.closeSiblings();
+    }
   }
   return candidates.sort((a, b) => b.score - a.score);
 }
@@ -138,6 +145,7 @@ export async function openDataset(
     fileset = new FilesetSource(source);
     const dataset = await reader.open(fileset, options);
     dataset.sources = dataset.sources.map(unwrapped);
+    await fileset.closeSiblings(dataset.sources);
     checkDataset(dataset, options.limits);
     nameSafely(dataset);
     return {

@@ -27,7 +27,7 @@ export type WorkerLine =
 const MEMBERS = 6;
 
 /** Bytes a compressed byte may become. */
-const COMPRESSED = 4096;
+const COMPRESSED = 1 << 16;
 
 function say(line: WorkerLine): void {
   console.log(JSON.stringify(line));
