@@ -139,7 +139,7 @@ export class ArrayWriter {
     } else if (!column) note.axis_order = "reversed: MATLAB's last subscript comes first";
     const names = dimsOf(path, shape);
     const dims = stored.length === 1
-      ? [`${lastOf(path)}_element`]
+      ? [`${dimensionWord(path)}_element`]
       : column
       ? names
       : names.reverse();
@@ -157,7 +157,7 @@ export class ArrayWriter {
   }
 
   #texts(values: string[], shape: number[], path: string, node: MatNode): void {
-    const dims = shape.length === 1 ? [`${lastOf(path)}_row`] : dimsOf(path, shape);
+    const dims = shape.length === 1 ? [`${dimensionWord(path)}_row`] : dimsOf(path, shape);
     const attributes = describe(node);
     this.dataset.arrays.push({
       path,
@@ -212,13 +212,14 @@ function describe(node: MatNode): Attributes {
   return { matlab_class: node.matlabClass, ...(object ? { matlab_object: object } : {}) };
 }
 
-function lastOf(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1);
+/** The path as a word: a group and the groups in it must not give one dimension two sizes. */
+function dimensionWord(path: string): string {
+  return path.replace(/^source\//, "").replaceAll("/", "_");
 }
 
 /** Dimensions of an array have names of their own: arrays of one group differ in length. */
 function dimsOf(path: string, shape: readonly number[]): string[] {
-  const name = lastOf(path);
+  const name = dimensionWord(path);
   const known = ["row", "column", "page"];
   return shape.map((_, i) => `${name}_${known[i] ?? `axis${i + 1}`}`);
 }
