@@ -1,17 +1,4 @@
-/**
- * HDF5 files, read by ranges: `openHdf5` gives a file whose groups and datasets are read when asked for.
- *
- * ```ts
- * const file = await openHdf5(source);
- * const rate = (await file.root.attributes()).get("rate")?.values[0];
- * const data = await file.get("/recording/data");
- * if (data instanceof Dataset5) {
- *   const [leaf] = leavesOf(data.type)!;          // one leaf a member of a compound
- *   const layout = await data.layout(leaf, 0);    // chunk offsets and codecs, nothing is read
- *   const values = await data.readAll();          // or all of it, when it is small
- * }
- * ```
- */
+/** An open HDF5 file: its objects by path, by address and by reference. */
 import { FuseError } from "../../../src/errors.ts";
 import type { ByteSource } from "../../../src/source/source.ts";
 import { readAttributes } from "./attributes.ts";
@@ -46,7 +33,9 @@ export interface Hdf5Options extends StorageOptions {
 
 /** A committed datatype: a name for a type, without values. */
 export interface NamedType {
+  /** Tells it from groups and datasets. */
   kind: "type";
+  /** Path in its file. */
   path: string;
 }
 
@@ -60,8 +49,11 @@ const KEPT_HEADERS = 4096;
 
 /** An open file. */
 export class Hdf5File {
+  /** What decoding values needs. */
   readonly values: ValueContext;
+  /** Messages that several objects share. */
   readonly shared: SharedMessages;
+  /** Chunks that may still be asked for. */
   readonly budget: ChunkBudget;
   /** The root group. */
   readonly root: Group;
