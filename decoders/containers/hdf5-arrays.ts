@@ -3,9 +3,10 @@ import { FuseError, isFuseError } from "../../src/errors.ts";
 import type { Attributes, Dataset, NamedArray, StreamBlock } from "../../src/model/dataset.ts";
 import type { DType, NumericArray } from "../../src/model/dtype.ts";
 import type { Layout } from "../../src/model/layout.ts";
+import { nameOf } from "../mapping/variables.ts";
 import { isRaw, type Leaf, leavesOf } from "./hdf5/elements.ts";
 import { DimensionNames } from "./hdf5-dimensions.ts";
-import { sequenceBlocks, sequenceNumberType, sequenceType, textBlocks } from "./hdf5-passes.ts";
+import { sequenceBlocks, sequenceParts, textBlocks } from "./hdf5-passes.ts";
 import type { Tree, TreeDataset } from "./hdf5-tree.ts";
 
 /** One array to be: a leaf of a dataset under its path. */
@@ -142,30 +143,31 @@ export class ArrayBuilder {
       return;
     }
     if (await this.sourceOf(array) < 0) return;
-    const sequences = sequenceType(leaf);
-    if (leaf.type.class === "sequence" && !sequences) {
-      this.dataset.leftOut.push({
-        what: path,
-        why: "sequences of compound values are not converted",
-      });
+    if (leaf.type.class !== "sequence") return void put("string", await this.#texts(array));
+    const parts = sequenceParts(leaf);
+    if (!parts) {
+      const why = "sequences of sequences and of complex numbers are not converted";
+      this.dataset.leftOut.push({ what: path, why });
       return;
     }
-    if (!sequences) {
-      const layout = await this.#texts(array);
-      put("string", layout);
-      return;
-    }
-    const dtype = sequences === "text" ? "string" : sequenceNumberType(leaf);
     const stream = `sequences:${path}`;
-    this.addPass(stream, () => sequenceBlocks(dataset, leaf));
+    this.addPass(stream, () => sequenceBlocks(dataset, leaf, parts));
     const lengths = { path: `${prefix}${path}/lengths`, attributes };
     put("uint32", { kind: "stream", stream, field: "lengths" }, lengths);
-    put(dtype, { kind: "stream", stream, field: "values" }, {
-      path: `${prefix}${path}/values`,
-      shape: [null],
-      dims: [`${dims[0]}_values`],
-      attributes: { long_name: "the values of all sequences, one after the other" },
-    });
+    for (const { field, dtype, leaf: part } of parts) {
+      const inner = part.inner.map((n, i) =>
+        this.#dimensions.take(`${nameOf(path)}_value_dim${i}`, n)
+      );
+      put(dtype, { kind: "stream", stream, field }, {
+        path: `${prefix}${path}/${field}`,
+        shape: [null, ...part.inner],
+        dims: [`${dims[0]}_values`, ...inner],
+        attributes: {
+          ...part.attributes,
+          long_name: "values of all sequences, one after the other",
+        },
+      });
+    }
   }
 
   /** Values of a small array; undefined for others. */

@@ -1,10 +1,9 @@
 /** Forward passes over datasets whose values are no numbers of fixed size: texts, references, sequences. */
-import { FuseError } from "../../src/errors.ts";
 import type { Json, StreamBlock } from "../../src/model/dataset.ts";
 import { allocate, type DType, dtypeOf, type NumericArray } from "../../src/model/dtype.ts";
 import { valueJson } from "./hdf5/attributes.ts";
 import type { Dataset5 } from "./hdf5/dataset.ts";
-import { type Leaf, numberCoding } from "./hdf5/elements.ts";
+import { type Leaf, leavesOf } from "./hdf5/elements.ts";
 import type { Value } from "./hdf5/values.ts";
 
 /** Stored bytes decoded at a time. */
@@ -70,16 +69,44 @@ export async function* textBlocks(dataset: Dataset5, leaf: Leaf): AsyncGenerator
   }
 }
 
-/** Element type of the items of sequences: undefined when they are no plain numbers or texts. */
-export function sequenceType(leaf: Leaf): "number" | "text" | undefined {
+/** One array that holds a part of the items of all sequences: the items, or a member of compound items. */
+export interface SequencePart {
+  /** Field of the pass. */
+  field: string;
+  /** Members on the way to it. */
+  leaf: Leaf;
+  dtype: DType;
+}
+
+/** The parts of a leaf's sequences; undefined when they are sequences of sequences or of complex numbers. */
+export function sequenceParts(leaf: Leaf): SequencePart[] | undefined {
   if (leaf.type.class !== "sequence") return undefined;
   const { base } = leaf.type;
-  if (["text", "longtext", "reference", "enum"].includes(base.class)) return "text";
-  return ["integer", "bitfield", "float", "time"].includes(base.class) ? "number" : undefined;
+  // Names of an enumeration say more than its numbers where there is no attribute to explain them.
+  const leaves = leavesOf(base)?.map((
+    l,
+  ) => (l.type.class === "enum" ? { ...l, number: undefined } : l));
+  if (!leaves || leaves.some((l) => l.type.class === "sequence" || isComplex(l))) return undefined;
+  return leaves.map((l): SequencePart => {
+    const dtype = l.number?.dtype ?? "string";
+    return {
+      field: ["values", ...l.names].join("/"),
+      leaf: l,
+      dtype: dtype === "float16" ? "float32" : dtype,
+    };
+  });
+}
+
+function isComplex({ number }: Leaf): boolean {
+  return number?.dtype.startsWith("complex") === true;
 }
 
 /** The items of all sequences of a leaf, one after the other, and how many each has. */
-export async function* sequenceBlocks(dataset: Dataset5, leaf: Leaf): AsyncGenerator<StreamBlock> {
+export async function* sequenceBlocks(
+  dataset: Dataset5,
+  leaf: Leaf,
+  parts: SequencePart[],
+): AsyncGenerator<StreamBlock> {
   for await (const { start, shape } of pieces(dataset)) {
     const values = await dataset.read(start, shape) as Value[];
     const sequences = itemsOf(values, leaf) as Value[][];
@@ -87,28 +114,24 @@ export async function* sequenceBlocks(dataset: Dataset5, leaf: Leaf): AsyncGener
     yield { field: "lengths", values: lengths, count: shape[0] };
     const items = sequences.flat();
     if (items.length === 0) continue;
-    if (sequenceType(leaf) === "text") {
-      yield { field: "values", values: await textsOf(dataset, items), count: items.length };
-    } else yield { field: "values", values: numbersOf(leaf, items), count: items.length };
+    for (const { field, leaf: part, dtype } of parts) {
+      const own = itemsOf(items, part);
+      const block = dtype === "string" ? await textsOf(dataset, own) : numbersOf(dtype, own);
+      yield { field, values: block, count: items.length };
+    }
   }
 }
 
-/** Element type of a sequence's numbers, as a typed array holds them. */
-function numbersOf(leaf: Leaf, items: Value[]): NumericArray {
-  const type = sequenceNumberType(leaf);
-  const out = allocate(type, items.length);
+/** Numbers of a type as a typed array. */
+function numbersOf(type: DType, items: Value[]): NumericArray {
+  // Opaque items are bytes: they lie one after the other.
+  const flat = items.flatMap((v) => (v instanceof Uint8Array ? [...v] : [v]));
+  const out = allocate(type, flat.length);
   const big = type === "int64" || type === "uint64";
-  for (let i = 0; i < items.length; i++) {
-    out[i] = (big ? BigInt(items[i] as number) : Number(items[i])) as never;
+  for (let i = 0; i < flat.length; i++) {
+    out[i] = (big ? BigInt(flat[i] as number) : Number(flat[i])) as never;
   }
   return out;
-}
-
-/** Type of the numbers in a leaf's sequences; half precision is widened. */
-export function sequenceNumberType(leaf: Leaf): DType {
-  const coding = leaf.type.class === "sequence" ? numberCoding(leaf.type.base) : undefined;
-  if (!coding) throw new FuseError("Unsupported", "sequences of something other than numbers");
-  return coding.dtype === "float16" ? "float32" : coding.dtype;
 }
 
 /** Times of a vector in seconds, a block at a time. */

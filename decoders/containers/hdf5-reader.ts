@@ -16,8 +16,8 @@ import { collectTree, type Tree } from "./hdf5-tree.ts";
 const FORMAT = "hdf5";
 
 async function open(source: ByteSource, options: OpenOptions): Promise<Dataset> {
-  const { limits, signal } = options;
-  const file = await openHdf5(source, { limits, signal });
+  const { limits, signal, alone } = options;
+  const file = await openHdf5(source, { limits, signal, alone });
   const tree = await collectTree(file);
   const dataset = emptyDataset(FORMAT, [source]);
   dataset.leftOut.push(...tree.leftOut);

@@ -61,7 +61,8 @@ export async function collectTree(file: Hdf5File): Promise<Tree> {
   await walk(file, {
     async group(group) {
       const path = plain(group.path);
-      const { attributes } = await readAll(file, path, await group.attributes(), tree);
+      const all = await group.attributes(unreadOf(tree, path));
+      const { attributes } = await readAll(file, path, all, tree);
       tree.groups.push({ path, attributes });
     },
     async dataset(dataset) {
@@ -72,6 +73,9 @@ export async function collectTree(file: Hdf5File): Promise<Tree> {
         });
       }
       tree.datasets.push(await treeDataset(file, plain(dataset.path), dataset, tree));
+    },
+    unread(path, error) {
+      tree.leftOut.push({ what: plain(path), why: error.message });
     },
     async link(path, link, met) {
       if (link.kind === "hard") return note(path, met ?? "");
@@ -107,6 +111,13 @@ export async function collectTree(file: Hdf5File): Promise<Tree> {
   return tree;
 }
 
+/** Attributes that are not read are left out with their reason. */
+function unreadOf(tree: Tree, path: string) {
+  return (error: FuseError) => {
+    tree.leftOut.push({ what: `an attribute of ${path || "the root"}`, why: error.message });
+  };
+}
+
 function split(path: string): [string, string] {
   const at = path.lastIndexOf("/");
   return [path.slice(0, at).replace(/^\//, ""), path.slice(at + 1)];
@@ -118,7 +129,7 @@ async function treeDataset(
   dataset: Dataset5,
   tree: Tree,
 ): Promise<TreeDataset> {
-  const all = await dataset.attributes();
+  const all = await dataset.attributes(unreadOf(tree, path));
   const { attributes } = await readAll(file, path, all, tree);
   const scale = textOf(all.get("CLASS")) === "DIMENSION_SCALE";
   return { path, dataset, attributes, axes: await axesOf(file, dataset, all), scale };

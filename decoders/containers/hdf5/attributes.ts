@@ -1,4 +1,5 @@
 /** Attributes of objects, in their header or in a heap of their own (IV.A.2.m, v). */
+import { type FuseError, isFuseError } from "../../../src/errors.ts";
 import type { Json } from "../../../src/model/dataset.ts";
 import { readTree2 } from "./btree2.ts";
 import type { Cursor } from "./cursor.ts";
@@ -27,10 +28,17 @@ export interface AttributeContext extends ValueContext {
   shared: SharedMessages;
 }
 
-/** All attributes of an object, by name, in the order of the file. */
+/** Told of an attribute that is well-formed but not read. */
+export type UnreadAttribute = (error: FuseError) => void;
+
+/**
+ * All attributes of an object, by name, in the order of the file.
+ * @param unread told of those that are not read; without it they are errors
+ */
 export async function readAttributes(
   context: AttributeContext,
   header: ObjectHeader,
+  unread?: UnreadAttribute,
 ): Promise<Map<string, Attribute>> {
   const { storage, shared } = context;
   const messages: Message[] = [];
@@ -42,8 +50,13 @@ export async function readAttributes(
   }
   const all = new Map<string, Attribute>();
   for (const message of messages) {
-    const attribute = await readAttribute(context, openMessage(storage, message, "attribute"));
-    all.set(attribute.name, attribute);
+    try {
+      const attribute = await readAttribute(context, openMessage(storage, message, "attribute"));
+      all.set(attribute.name, attribute);
+    } catch (error) {
+      if (!unread || !isFuseError(error, "Unsupported", "Limit")) throw error;
+      unread(error);
+    }
   }
   return all;
 }

@@ -5,7 +5,7 @@ import type { ChunkCodec, ChunkLayout } from "../../../src/model/layout.ts";
 import type { ByteSource } from "../../../src/source/source.ts";
 import { truncated } from "../../../src/source/source.ts";
 import { copyBox } from "../../../src/stream/boxes.ts";
-import type { Attribute } from "./attributes.ts";
+import type { Attribute, UnreadAttribute } from "./attributes.ts";
 import { decodeItems, type Hdf5ChunkParams } from "./chunk-codec.ts";
 import { readChunkIndex } from "./chunk-index.ts";
 import type { ChunkTable } from "./chunk-table.ts";
@@ -48,7 +48,7 @@ export class Dataset5 {
     /** Path in its file, starting with "/". */
     readonly path: string,
     readonly header: DatasetHeader,
-    readonly readAttributes: () => Promise<Map<string, Attribute>>,
+    readonly readAttributes: (unread?: UnreadAttribute) => Promise<Map<string, Attribute>>,
   ) {}
 
   /** Address of its object header: its identity. */
@@ -86,9 +86,9 @@ export class Dataset5 {
     return this.header.filters;
   }
 
-  /** Its attributes. */
-  attributes(): Promise<Map<string, Attribute>> {
-    return this.readAttributes();
+  /** Its attributes; `unread` is told of those that are not read. */
+  attributes(unread?: UnreadAttribute): Promise<Map<string, Attribute>> {
+    return this.readAttributes(unread);
   }
 
   /** What keeps its values from being read, in words for a user. */
@@ -180,7 +180,7 @@ export class Dataset5 {
   #externalFile(): Promise<ByteSource> {
     return this.#external ??= (async () => {
       const [{ file: name }] = this.header.external!;
-      const source = await this.file.source.sibling(name);
+      const source = this.file.options.alone ? null : await this.file.source.sibling(name);
       if (source?.size !== undefined) return source;
       throw new FuseError(
         "Unsupported",

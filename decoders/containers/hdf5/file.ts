@@ -1,7 +1,7 @@
 /** An open HDF5 file: its objects by path, by address and by reference. */
 import { FuseError } from "../../../src/errors.ts";
 import type { ByteSource } from "../../../src/source/source.ts";
-import { readAttributes } from "./attributes.ts";
+import { readAttributes, type UnreadAttribute } from "./attributes.ts";
 import { ChunkBudget } from "./chunk-table.ts";
 import { readDataLayout, readFillValue } from "./data-layout.ts";
 import { Dataset5, type DatasetHeader } from "./dataset.ts";
@@ -29,6 +29,8 @@ import { ObjectPaths } from "./walk.ts";
 export interface Hdf5Options extends StorageOptions {
   /** Most chunks of all datasets whose layout is asked for. */
   chunks?: number;
+  /** Do not look for other files that links and raw data may be in. */
+  alone?: boolean;
 }
 
 /** A committed datatype: a name for a type, without values. */
@@ -97,7 +99,7 @@ export class Hdf5File {
     const header = await this.header(address);
     if (isGroup(header)) return new Group(this, path, address);
     if (header.messages.some((m) => m.type === MESSAGE.layout)) {
-      const attributes = () => this.attributes(address);
+      const attributes = (unread?: UnreadAttribute) => this.attributes(address, unread);
       return new Dataset5(this, path, await this.#dataset(header), attributes);
     }
     if (header.messages.some((m) => m.type === MESSAGE.datatype)) return { kind: "type", path };
@@ -105,12 +107,10 @@ export class Hdf5File {
     return new Group(this, path, address);
   }
 
-  /** Attributes of the object at an address. */
-  async attributes(address: number) {
-    return await readAttributes(
-      { ...this.values, shared: this.shared },
-      await this.header(address),
-    );
+  /** Attributes of the object at an address; `unread` is told of those that are not read. */
+  async attributes(address: number, unread?: UnreadAttribute) {
+    const context = { ...this.values, shared: this.shared };
+    return await readAttributes(context, await this.header(address), unread);
   }
 
   /**
@@ -156,7 +156,8 @@ export class Hdf5File {
   other(name: string): Promise<Hdf5File | null> {
     let other = this.#others.get(name);
     if (!other) {
-      other = this.source.sibling(name).then((s) => (s ? openHdf5(s, this.options) : null));
+      const sibling = this.options.alone ? Promise.resolve(null) : this.source.sibling(name);
+      other = sibling.then((s) => (s ? openHdf5(s, this.options) : null));
       this.#others.set(name, other);
     }
     return other;

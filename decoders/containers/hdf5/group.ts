@@ -1,5 +1,5 @@
 /** One group of an HDF5 file. */
-import type { Attribute } from "./attributes.ts";
+import type { Attribute, UnreadAttribute } from "./attributes.ts";
 import type { Hdf5File, Object5 } from "./file.ts";
 import { type Link, readLinks } from "./links.ts";
 
@@ -29,9 +29,9 @@ export class Group {
     return new Map(links.map((link) => [link.name, link]));
   }
 
-  /** Its attributes. */
-  attributes(): Promise<Map<string, Attribute>> {
-    return this.file.attributes(this.address);
+  /** Its attributes; `unread` is told of those that are not read. */
+  attributes(unread?: UnreadAttribute): Promise<Map<string, Attribute>> {
+    return this.file.attributes(this.address, unread);
   }
 
   /** The path of a member. */

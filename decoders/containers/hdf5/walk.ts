@@ -1,5 +1,5 @@
 /** Walks the tree of a file: every object once, however many links lead to it. */
-import { FuseError } from "../../../src/errors.ts";
+import { FuseError, isFuseError } from "../../../src/errors.ts";
 import { Dataset5 } from "./dataset.ts";
 import type { Hdf5File } from "./file.ts";
 import { Group } from "./group.ts";
@@ -16,6 +16,8 @@ export interface Visitor {
   group?(group: Group): Promise<boolean | void> | boolean | void;
   /** A dataset. */
   dataset?(dataset: Dataset5): Promise<void> | void;
+  /** An object that is well-formed but not read; without this it is an error. */
+  unread?(path: string, error: FuseError): void;
   /** Another link to an object that was or will be met under `target`, or a link that is no hard one. */
   link?(path: string, link: Link, target?: string): Promise<void> | void;
 }
@@ -46,7 +48,10 @@ export async function walk(file: Hdf5File, visitor: Visitor): Promise<void> {
       }
       if (met.size >= MOST_OBJECTS) refuse("more objects than allowed", path);
       met.set(link.address, path);
-      const object = await file.object(link.address, path);
+      const object = await file.object(link.address, path).catch((error) => {
+        if (!visitor.unread || !isFuseError(error, "Unsupported")) throw error;
+        visitor.unread(path, error);
+      });
       if (object instanceof Group) await enter(object, depth + 1);
       else if (object instanceof Dataset5) await visitor.dataset?.(object);
     }
@@ -75,7 +80,7 @@ export class ObjectPaths {
         if (link.kind !== "hard" || paths.has(link.address) || paths.size >= MOST_OBJECTS) continue;
         const path = group.pathOf(name);
         paths.set(link.address, path);
-        const object = await file.object(link.address, path);
+        const object = await file.object(link.address, path).catch(() => undefined);
         if (object instanceof Group) queue.push(object);
       }
     }
