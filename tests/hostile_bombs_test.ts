@@ -1,5 +1,7 @@
 /** Small files that promise much, or that would take very long: refused at once, or read in their stride. */
 import assert from "node:assert/strict";
+import { ChunkBudget } from "../decoders/containers/hdf5/chunk-table.ts";
+import type { Storage } from "../decoders/containers/hdf5/storage.ts";
 import { MemorySource } from "../src/source/memory.ts";
 import { nsxFile, samplePackets } from "./support/blackrock-files.ts";
 import { tiffOf } from "./support/hostile-files.ts";
@@ -97,4 +99,10 @@ Deno.test("a time stamp for every sample that follows no clock", async () => {
     ),
   });
   await refused("a.ns5", chaos, "Limit", /more interruptions of a recording/);
+});
+
+Deno.test("a dataset of millions of chunks in a file of kilobytes", () => {
+  const storage = { source: { name: "a.h5", size: 15_000 } } as Storage;
+  new ChunkBudget().take(1000, storage, "/x");
+  assert.throws(() => new ChunkBudget().take(19_000_000, storage, "/x"), /a\.h5.*far more chunks/);
 });

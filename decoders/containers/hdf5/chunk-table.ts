@@ -4,6 +4,8 @@ import type { Storage } from "./storage.ts";
 
 /** Most chunks of all datasets of a file together, unless a caller allows more. */
 export const MOST_CHUNKS = 20_000_000;
+/** Chunks a dataset may have whatever the file's size; beyond them a chunk needs a byte of the file at least. */
+const FREE_CHUNKS = 1 << 20;
 
 /** Counts the chunks of a file against a limit. */
 export class ChunkBudget {
@@ -13,8 +15,17 @@ export class ChunkBudget {
     this.#left = most;
   }
 
-  /** @throws FuseError `Limit` when there are not so many left. */
+  /** @throws FuseError `Limit` when there are not so many left, `Truncated` when the file is too small for them. */
   take(count: number, storage: Storage, path: string): void {
+    const size = storage.source.size ?? Infinity;
+    if (count > Math.max(FREE_CHUNKS, size)) {
+      throw new FuseError("Truncated", "an array has far more chunks than the file can hold", {
+        source: storage.source.name,
+        array: path,
+        found: `${size} bytes`,
+        expected: `${count} chunks`,
+      });
+    }
     if (count > this.#left) {
       throw new FuseError("Limit", "more chunks than allowed", {
         source: storage.source.name,
