@@ -1,4 +1,5 @@
 /** Small good files of every reader, for tests that damage them. */
+import { hdf5Fixture } from "./hdf5-fixtures.ts";
 import { goodRecordings } from "./hostile-series.ts";
 import { join, le, lsmInfo, type Page, staticBlock, writeTiff } from "./tiff-dialect-files.ts";
 
@@ -10,7 +11,21 @@ export interface GoodFile {
 
 /** Every kind of file that is damaged. */
 export async function goodFiles(): Promise<GoodFile[]> {
-  return [...await goodRecordings(), ...tableFiles(), ...await tiffFiles(), ...dialectFiles()];
+  return [
+    ...await goodRecordings(),
+    ...tableFiles(),
+    ...await hdf5Files(),
+    ...await tiffFiles(),
+    ...dialectFiles(),
+  ];
+}
+
+/** Recordings in groups and attributes; a tree of small arrays. */
+async function hdf5Files(): Promise<GoodFile[]> {
+  return await Promise.all(["flat", "trials"].map(async (name) => {
+    const main = `${name}.h5`;
+    return { main, files: { [main]: await hdf5Fixture(name) } };
+  }));
 }
 
 function tableFiles(): GoodFile[] {

@@ -28,6 +28,8 @@ export interface ArrayEntry {
   mask: number;
 }
 
+/** Chunks a dataset may have whatever the size of its file. */
+const FREE_CELLS = 1 << 16;
 /** Skips all filters. */
 const ALL = 0xffff_ffff;
 /** Deepest B-tree. */
@@ -48,6 +50,15 @@ export async function readChunkIndex(
     throw corrupt(storage, dataset, "chunks of another rank than the dataset");
   }
   const cells = shape.reduce((n, s, i) => n * Math.ceil(s / chunkShape[i]), 1);
+  // Every chunk needs an address in some index: a file cannot hold more of them than it has bytes for.
+  if (cells > FREE_CELLS && cells > storage.size / storage.offsetBytes) {
+    throw new FuseError("Limit", "far more chunks than the file can hold", {
+      source: storage.source.name,
+      array: dataset.path,
+      found: `${cells} chunks`,
+      expected: `at most ${Math.floor(storage.size / storage.offsetBytes)}`,
+    });
+  }
   budget.take(cells, storage, dataset.path);
   const table = new ChunkTable(shape, chunkShape);
   if (layout.address === undefined || cells === 0) return table;

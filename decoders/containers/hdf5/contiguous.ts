@@ -32,9 +32,8 @@ export class BandTable extends ChunkTable {
   }
 }
 
-/** The bands of a dataset that is stored in one piece. */
-export function bands(dataset: { extent: number[] }, elementBytes: number): BandTable {
-  const { extent } = dataset;
+/** Shape of the bands of a dataset that is stored in one piece. */
+export function bandShape(extent: number[], elementBytes: number): number[] {
   const chunkShape = extent.map(() => 1);
   let room = Math.max(1, Math.floor(BAND_BYTES / elementBytes));
   // Whole trailing axes, then a part of one: only so is a band one piece of the file.
@@ -44,5 +43,5 @@ export function bands(dataset: { extent: number[] }, elementBytes: number): Band
     if (chunkShape[axis] < n) break;
     room = Math.floor(room / n);
   }
-  return new BandTable(extent, chunkShape, elementBytes);
+  return chunkShape;
 }

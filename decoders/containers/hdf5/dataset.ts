@@ -1,23 +1,26 @@
 /** One dataset of an HDF5 file: its type and extent, where its values are, and reading them. */
 import { FuseError } from "../../../src/errors.ts";
 import type { NumericArray } from "../../../src/model/dtype.ts";
-import type { ChunkCodec, ChunkLayout } from "../../../src/model/layout.ts";
+import type { ChunkLayout } from "../../../src/model/layout.ts";
 import type { ByteSource } from "../../../src/source/source.ts";
 import { truncated } from "../../../src/source/source.ts";
 import { copyBox } from "../../../src/stream/boxes.ts";
 import type { Attribute, UnreadAttribute } from "./attributes.ts";
-import { decodeItems, type Hdf5ChunkParams } from "./chunk-codec.ts";
+import { decodeItems } from "./chunk-codec.ts";
 import { readChunkIndex } from "./chunk-index.ts";
 import type { ChunkTable } from "./chunk-table.ts";
-import { bands } from "./contiguous.ts";
+import { bandShape, BandTable } from "./contiguous.ts";
 import type { DataLayout } from "./data-layout.ts";
 import { type Dataspace, elementCount } from "./dataspace.ts";
 import type { Datatype } from "./datatype.ts";
-import { isRaw, itemCoding, type Leaf } from "./elements.ts";
+import { itemCoding, type Leaf } from "./elements.ts";
 import type { Hdf5File } from "./file.ts";
-import { appliedFilters, type Filter, filterName, undoFilters, unknownFilters } from "./filters.ts";
+import { type Filter, filterName, undoFilters, unknownFilters } from "./filters.ts";
+import { storedCodecs } from "./stored-codecs.ts";
 import { decodeValues, typedArray, type Values } from "./values.ts";
 
+/** Bytes of fill values any file may stand for, and bytes a stored byte can stand for. */
+const FREE_FILL_BYTES = 1 << 30, MOST_EXPANSION = 1 << 16;
 /** Chunks up to this size are cached like headers. */
 const SMALL_CHUNK = 64 << 10;
 
@@ -103,7 +106,19 @@ export class Dataset5 {
     if (!Number.isSafeInteger(elementCount(space) * this.type.size)) {
       return { what: "it has more elements than can be counted" };
     }
+    const unwritten = layout.kind === "contiguous" && layout.address === undefined && !external;
+    if (unwritten && this.bytes > this.#mostFill()) return { what: this.#onlyFill(this.bytes) };
     return undefined;
+  }
+
+  /** Bytes of fill values that are worth writing out for a file of this size. */
+  #mostFill(): number {
+    return Math.max(FREE_FILL_BYTES, MOST_EXPANSION * this.file.storage.size);
+  }
+
+  #onlyFill(bytes: number): string {
+    return `${bytes} bytes of it were never written: far more than a file of ` +
+      `${this.file.storage.size} bytes stands for`;
   }
 
   /** @throws FuseError `Unsupported` when there is an obstacle. */
@@ -154,8 +169,11 @@ export class Dataset5 {
       });
       return table;
     }
-    const table = bands(this, this.type.size);
-    file.budget.take(table.count, storage, path);
+    const { extent } = this;
+    const bands = bandShape(extent, this.type.size);
+    const count = extent.reduce((n, s, i) => n * Math.ceil(s / bands[i]), 1);
+    file.budget.take(count, storage, path);
+    const table = new BandTable(extent, bands, this.type.size);
     if (header.external) {
       const [slot] = header.external;
       const { size = 0 } = await this.#externalFile();
@@ -206,33 +224,16 @@ export class Dataset5 {
     this.#clear();
     const table = await this.chunks();
     const { filters, layout: stored } = this.header;
-    const coding = itemCoding(leaf, this.type.size);
+    const absent = table.offset.reduce((n, at) => (at < 0 ? n + 1 : n), 0);
+    const unwritten = absent * table.chunkShape.reduce((n, s) => n * s, this.type.size);
+    if (unwritten > this.#mostFill()) {
+      throw new FuseError("Limit", this.#onlyFill(unwritten), {
+        source: this.file.source.name,
+        array: this.path,
+      });
+    }
     const partial = stored.kind !== "chunked";
-    const codecs: ChunkCodec[] = [];
-    const codecOf = (mask: number): ChunkCodec => {
-      const applied = appliedFilters(filters, mask).map(({ id, values }) => ({ id, values }));
-      if (applied.length === 0 && isRaw(leaf, this.type.size)) {
-        const params: Record<string, unknown> = { littleEndian: coding.order !== "big" };
-        if (partial) params.partial = true;
-        return { id: "raw", params };
-      }
-      const params: Hdf5ChunkParams = { filters: applied, coding, ...(partial ? { partial } : {}) };
-      return { id: "hdf5", params: { ...params } };
-    };
-    let codec: Uint16Array | undefined;
-    if (table.mask) {
-      const numbers = new Map<number, number>();
-      codec = new Uint16Array(table.count);
-      for (let i = 0; i < table.count; i++) {
-        const mask = table.mask[i];
-        let number = numbers.get(mask);
-        if (number === undefined) {
-          numbers.set(mask, number = codecs.length);
-          codecs.push(codecOf(mask));
-        }
-        codec[i] = number;
-      }
-    } else codecs.push(codecOf(0));
+    const { codecs, codec } = storedCodecs(table, filters, leaf, this.type.size, partial);
     const fill = await this.#fill(leaf);
     return {
       kind: "chunks",
