@@ -29,7 +29,7 @@ export interface ArrayEntry {
 }
 
 /** Chunks a dataset may have whatever the size of its file. */
-const FREE_CELLS = 1 << 16;
+const FREE_CELLS = 1 << 20;
 /** Skips all filters. */
 const ALL = 0xffff_ffff;
 /** Deepest B-tree. */
