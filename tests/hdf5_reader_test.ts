@@ -1,5 +1,6 @@
 /** HDF5 files converted: the tree as it is, or the recordings found in it with the rest beside them. */
 import assert from "node:assert/strict";
+import { DimensionNames } from "../decoders/containers/hdf5-dimensions.ts";
 import { openDataset } from "../src/identify.ts";
 import type { Dataset } from "../src/model/dataset.ts";
 import { MemorySource } from "../src/source/memory.ts";
@@ -93,6 +94,15 @@ Deno.test("names of dimensions stand for one length in the whole store", async (
   }
 });
 
+Deno.test("names of recordings' dimensions are not given to other arrays", () => {
+  const names = new DimensionNames();
+  names.reserve("channel", "time");
+  assert.deepEqual(names.of("a/channel", [12], [], true), ["channel_2"]);
+  assert.deepEqual(names.of("a/map", [12, 5], ["a/channel", "b/time"]), ["channel_2", "time_2"]);
+  assert.deepEqual(names.of("b/time", [7], [], true), ["time_3"]);
+  assert.deepEqual(names.of("square", [4, 4], ["x", "x"]), ["x", "square_dim1"]);
+});
+
 Deno.test("signals with a time vector, a scale and names become recordings, the rest is kept", async () => {
   const dataset = await open("flat");
   const { recordings, metadata } = dataset;
@@ -110,6 +120,7 @@ Deno.test("signals with a time vector, a scale and names become recordings, the 
   assert.equal(metadata.startTime, "2021-03-17T14:25:36");
   assert.equal(metadata.autoMapped, true);
   assert.deepEqual(dataset.arrays.map((a) => a.path), ["source/electrodes/position"]);
+  assert.deepEqual(dataset.arrays[0].dims, ["position_dim0", "position_dim1"]);
   const { target, plan } = await convertPlanned(dataset);
   const { data, shape, attrs } = await readArray(target, "signals/signals");
   assert.deepEqual(shape, [3, 400]);

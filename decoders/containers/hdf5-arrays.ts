@@ -33,11 +33,15 @@ export class ArrayBuilder {
   #smallLeft = SMALL_TOTAL;
 
   constructor(readonly tree: Tree, readonly dataset: Dataset) {
-    // Dimension scales first: their names are what other arrays refer to.
-    for (const { path, dataset: d, scale } of tree.datasets) {
-      if (scale && d.shape.length === 1) this.#dimensions.of(path, d.shape, [], true);
-    }
     dataset.openStream = (id) => this.#open(id);
+  }
+
+  /** Gives the dimension scales their names, which other arrays refer to; not those of recordings. */
+  nameDimensions(recordings: boolean): void {
+    if (recordings) this.#dimensions.reserve("channel", "time", "sweep");
+    for (const { path, dataset, scale } of this.tree.datasets) {
+      if (scale && dataset.shape.length === 1) this.#dimensions.of(path, dataset.shape, [], true);
+    }
   }
 
   /** Adds a pass that `openStream` gives. */

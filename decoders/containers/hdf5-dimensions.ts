@@ -8,6 +8,11 @@ import { nameOf } from "../mapping/variables.ts";
 export class DimensionNames {
   readonly #lengths = new Map<string, number>();
 
+  /** Keeps names for dimensions that are named elsewhere. */
+  reserve(...names: string[]): void {
+    for (const name of names) this.#lengths.set(name, -1);
+  }
+
   /** `wanted`, or with a number behind it where that stands for another length. */
   take(wanted: string, length: number): string {
     const base = wanted === "" ? "dim" : wanted;

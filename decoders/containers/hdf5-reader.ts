@@ -24,6 +24,7 @@ async function open(source: ByteSource, options: OpenOptions): Promise<Dataset> 
   const builder = new ArrayBuilder(tree, dataset);
   const arrays = tree.datasets.flatMap((node) => builder.leaves(node));
   const mapping = await mapArrays(tree, arrays);
+  builder.nameDimensions(mapping !== null);
   if (mapping) await addRecordings(dataset, builder, mapping, arrays);
   const prefix = mapping ? "source/" : "";
   for (const array of arrays) {
@@ -55,9 +56,7 @@ function keepGroups(dataset: Dataset, tree: Tree, arrays: LeafArray[], prefix: s
 }
 
 function addLargeAttributes(dataset: Dataset, tree: Tree, prefix: string): void {
-  for (const { path, attribute } of tree.large) {
-    const { values, shape } = attribute;
-    if (Array.isArray(values)) continue;
+  for (const { path, shape, values } of tree.large) {
     const dims = shape.map((_, i) => `${path.replaceAll("/", "_")}_dim${i}`);
     const layout = { kind: "values" as const, values };
     dataset.arrays.push({ path: prefix + path, dtype: dtypeOf(values), dims, shape, layout });

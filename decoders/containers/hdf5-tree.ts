@@ -1,6 +1,7 @@
 /** What an HDF5 file holds, collected in one walk: groups, datasets, attributes, links. */
 import { FuseError } from "../../src/errors.ts";
 import type { Attributes, Json } from "../../src/model/dataset.ts";
+import type { NumericArray } from "../../src/model/dtype.ts";
 import { type Attribute, attributeJson } from "./hdf5/attributes.ts";
 import { Dataset5 } from "./hdf5/dataset.ts";
 import type { Hdf5File } from "./hdf5/file.ts";
@@ -22,7 +23,8 @@ export interface TreeDataset {
 /** An attribute too large to be one: kept as an array. */
 export interface LargeAttribute {
   path: string;
-  attribute: Attribute;
+  shape: number[];
+  values: NumericArray | string[];
 }
 
 /** The file's tree. */
@@ -147,8 +149,14 @@ async function readAll(
   for (const [name, attribute] of all) {
     if (NETCDF.test(name) || name === "DIMENSION_LIST" || name === "REFERENCE_LIST") continue;
     if (scale && STRUCTURE.has(name)) continue;
-    if (attribute.values.length > LARGE && !Array.isArray(attribute.values)) {
-      tree.large.push({ path: `${path ? `${path}_` : ""}attributes/${name}`, attribute });
+    const { values, shape } = attribute;
+    const plain = !Array.isArray(values) || values.every((v) => typeof v === "string");
+    if (values.length > LARGE && plain) {
+      tree.large.push({
+        path: `${path ? `${path}_` : ""}attributes/${name}`,
+        shape,
+        values: values as NumericArray | string[],
+      });
       continue;
     }
     const json = await attributeJson(attribute, (address) => file.pathOf(address));
