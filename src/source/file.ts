@@ -1,7 +1,12 @@
-/** A file of the local disk. Reads are positional, so one handle serves concurrent readers. */
+/**
+ * A file of the local disk. Reads are positional, so one handle serves concurrent readers. Handles are opened at
+ * the first read and shared out by use: sets of hundreds of files stay within what the system lets a process open.
+ */
 import { basename, dirname, join, resolve } from "node:path";
 import {
+  accessSync,
   closeSync,
+  constants,
   fstatSync,
   mkdtempSync,
   openSync,
@@ -17,6 +22,15 @@ import { rangeStream } from "./memory.ts";
 import { type ByteSource, type ReadOptions, type SourceSpec, truncated } from "./source.ts";
 import { siblingPath } from "./urls.ts";
 
+/** Handles a thread keeps open: few enough for all threads under a limit of 256. */
+const MOST_HANDLES = 20;
+/** Files whose handle is open, the one used longest ago first. */
+const handles = new Set<FileSource>();
+
+function oldestHandle(): FileSource | undefined {
+  return handles.values().next().value;
+}
+
 /** A regular file, opened for reading. */
 export class FileSource implements ByteSource {
   readonly access = "random";
@@ -25,20 +39,22 @@ export class FileSource implements ByteSource {
   readonly name: string;
   readonly uri: string;
   #handle: number | undefined;
+  #closed = false;
+  readonly #inode: number;
   readonly #onClose?: () => void;
   /** Time of the last change: tells a changed file from the one that was planned. */
   readonly tag: string;
 
   private constructor(
     readonly path: string,
-    handle: number,
     readonly size: number,
     changedMs: number,
+    inode: number,
     options: { name?: string; uri?: string; onClose?: () => void },
   ) {
     this.uri = options.uri ?? path;
     this.tag = new Date(changedMs).toISOString();
-    this.#handle = handle;
+    this.#inode = inode;
     this.#onClose = options.onClose;
     this.name = options.name ?? basename(path);
     this.spec = { kind: "file", path, ...(options.name ? { name: options.name } : {}) };
@@ -53,36 +69,75 @@ export class FileSource implements ByteSource {
     options: { name?: string; uri?: string; onClose?: () => void } = {},
   ): FileSource {
     const full = resolve(path);
-    let handle: number;
     try {
       // Asked before opening, which would wait for the writer of a named pipe.
-      if (!statSync(full).isFile()) {
+      const stat = statSync(full);
+      if (!stat.isFile()) {
         throw new FuseError("Usage", "is not a regular file", { source: path });
       }
-      handle = openSync(full, "r");
+      const source = new FileSource(full, stat.size, stat.mtimeMs, stat.ino, options);
+      accessSync(full, constants.R_OK);
+      return source;
     } catch (cause) {
       if (isFuseError(cause)) throw cause;
       const code = (cause as { code?: string }).code;
       throw new FuseError(
         "Usage",
         code === "ENOENT" ? "no such file" : `cannot be opened (${code})`,
-        {
-          source: path,
-          cause,
-        },
+        { source: path, cause },
       );
     }
-    const stat = fstatSync(handle);
-    return new FileSource(full, handle, stat.size, stat.mtimeMs, options);
+  }
+
+  /** The open handle, opened again where it was lent to another file meanwhile. */
+  #open(): number {
+    if (this.#closed) throw new FuseError("Usage", "source is closed", { source: this.path });
+    if (this.#handle !== undefined) {
+      handles.delete(this);
+      handles.add(this);
+      return this.#handle;
+    }
+    for (;;) {
+      const oldest = handles.size >= MOST_HANDLES ? oldestHandle() : undefined;
+      if (oldest) oldest.#release();
+      try {
+        this.#handle = openSync(this.path, "r");
+        break;
+      } catch (cause) {
+        const code = (cause as { code?: string }).code;
+        const other = code === "EMFILE" || code === "ENFILE" ? oldestHandle() : undefined;
+        if (!other) {
+          throw new FuseError("Usage", `cannot be opened (${code})`, { source: this.path, cause });
+        }
+        other.#release();
+      }
+    }
+    handles.add(this);
+    // It may grow (a recording that goes on), but not become another file.
+    const { size, ino } = fstatSync(this.#handle);
+    if (size < this.size || ino !== this.#inode) {
+      this.#release();
+      throw new FuseError("Truncated", "the file was replaced while it was read", {
+        source: this.path,
+        found: `${size} bytes`,
+        expected: `${this.size} bytes`,
+      });
+    }
+    return this.#handle;
+  }
+
+  #release(): void {
+    handles.delete(this);
+    if (this.#handle === undefined) return;
+    closeSync(this.#handle);
+    this.#handle = undefined;
   }
 
   #fill(offset: number, target: Uint8Array): number {
-    if (this.#handle === undefined) {
-      throw new FuseError("Usage", "source is closed", { source: this.path });
-    }
+    const handle = this.#open();
     let done = 0;
     while (done < target.length) {
-      const n = readSync(this.#handle, target, done, target.length - done, offset + done);
+      const n = readSync(handle, target, done, target.length - done, offset + done);
       if (n === 0) break;
       done += n;
     }
@@ -130,9 +185,9 @@ export class FileSource implements ByteSource {
 
   // deno-lint-ignore require-await
   async close(): Promise<void> {
-    if (this.#handle === undefined) return;
-    closeSync(this.#handle);
-    this.#handle = undefined;
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#release();
     this.#onClose?.();
   }
 }
