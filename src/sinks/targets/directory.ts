@@ -1,6 +1,8 @@
 /**
  * A store as a folder. Everything is written under `<name>.partial`, each object under a temporary
- * name until it is whole; the folder gets its own name when the last byte is there.
+ * name until it is whole; the folder gets its own name when the last byte is there. Temporary names are
+ * a process's own: two that run the same task at once (a job queued again while its first run is still
+ * dying) never write into each other's file, and the last one to finish replaces equal bytes.
  */
 import { dirname, join } from "node:path";
 import {
@@ -16,14 +18,15 @@ import {
 import { FuseError } from "../../errors.ts";
 import type { ObjectWriter, Target, TargetSpec } from "./target.ts";
 
+/** Folder of the objects being written, inside the folder being written. */
+const UNFINISHED = ".writing";
+
 class FileWriter implements ObjectWriter {
   length = 0;
   #handle: number | undefined;
-  readonly #temporary: string;
 
-  constructor(readonly path: string) {
-    this.#temporary = `${path}.writing`;
-    this.#handle = openSync(this.#temporary, "w");
+  constructor(readonly path: string, readonly temporary: string) {
+    this.#handle = openSync(temporary, "w");
   }
 
   write(bytes: Uint8Array): void {
@@ -35,14 +38,14 @@ class FileWriter implements ObjectWriter {
   close(): void {
     closeSync(this.#handle!);
     this.#handle = undefined;
-    renameSync(this.#temporary, this.path);
+    renameSync(this.temporary, this.path);
   }
 
   abort(): void {
     if (this.#handle === undefined) return;
     closeSync(this.#handle);
     this.#handle = undefined;
-    unlinkSync(this.#temporary);
+    unlinkSync(this.temporary);
   }
 }
 
@@ -61,6 +64,8 @@ function guarded<T>(path: string, body: () => T): T {
 /** The folder being written; workers write into it too. */
 export class PartialDirectory implements Pick<Target, "create" | "put"> {
   readonly #made = new Set<string>();
+  readonly #owner = crypto.randomUUID();
+  #writers = 0;
 
   constructor(readonly path: string) {}
 
@@ -68,8 +73,7 @@ export class PartialDirectory implements Pick<Target, "create" | "put"> {
     return { kind: "directory", path: this.path };
   }
 
-  #prepare(key: string): string {
-    const path = join(this.path, ...key.split("/"));
+  #prepare(path: string): string {
     const parent = dirname(path);
     if (!this.#made.has(parent)) {
       mkdirSync(parent, { recursive: true });
@@ -80,7 +84,10 @@ export class PartialDirectory implements Pick<Target, "create" | "put"> {
 
   create(key: string): ObjectWriter {
     return guarded(this.path, () => {
-      const writer = new FileWriter(this.#prepare(key));
+      const writer = new FileWriter(
+        this.#prepare(join(this.path, ...key.split("/"))),
+        this.#prepare(join(this.path, UNFINISHED, `${this.#owner}-${this.#writers++}`)),
+      );
       return {
         get length() {
           return writer.length;
@@ -90,6 +97,11 @@ export class PartialDirectory implements Pick<Target, "create" | "put"> {
         abort: () => writer.abort(),
       };
     });
+  }
+
+  /** Removes what killed processes have left half-written; only when nobody writes any more. */
+  removeUnfinished(): void {
+    rmSync(join(this.path, UNFINISHED), { recursive: true, force: true });
   }
 
   put(key: string, bytes: Uint8Array): void {
@@ -113,6 +125,7 @@ export class DirectoryTarget extends PartialDirectory implements Target {
   // deno-lint-ignore require-await
   async finish(): Promise<void> {
     guarded(this.finalPath, () => {
+      this.removeUnfinished();
       if (existsSync(this.finalPath)) rmSync(this.finalPath, { recursive: true });
       renameSync(this.path, this.finalPath);
     });

@@ -56,8 +56,10 @@ export class Journal {
   }
 
   #write(name: string, text: string): void {
-    writeFileSync(`${this.#path(name)}.writing`, text);
-    renameSync(`${this.#path(name)}.writing`, this.#path(name));
+    // The temporary name is this process's own: another may be recording the same task.
+    const temporary = this.#path(`${name}.${crypto.randomUUID()}`);
+    writeFileSync(temporary, text);
+    renameSync(temporary, this.#path(name));
   }
 
   /** The result of a finished task; null when it is not finished, or its objects are not what they were. */

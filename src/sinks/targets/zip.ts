@@ -35,6 +35,7 @@ export class ZipTarget extends PartialDirectory implements Target {
   }
 
   async finish(): Promise<void> {
+    this.removeUnfinished();
     const names = [...this.#names("")].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
     const root = this.path;
     const members = function* () {
