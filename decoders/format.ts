@@ -2,6 +2,7 @@
 import type { Dataset } from "../src/model/dataset.ts";
 import type { ByteSource } from "../src/source/source.ts";
 import type { Limits } from "../src/errors.ts";
+import type { MappingUse } from "./mapping/descriptor.ts";
 
 /** The first bytes of a file, and what is known of it without reading further. */
 export interface ProbeInput {
@@ -32,6 +33,8 @@ export interface OpenOptions {
   limits?: Limits;
   /** Open only the given file, not the other members of its set. */
   alone?: boolean;
+  /** What the file's columns, arrays or bytes mean; plain data. Found out from the file where absent. */
+  mapping?: MappingUse;
 }
 
 /** Turns a source into a Dataset, reading headers only. */

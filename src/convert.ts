@@ -1,5 +1,6 @@
 /** One file, from an open source to a finished store. */
 import type { OpenOptions } from "../decoders/format.ts";
+import type { MappingUse } from "../decoders/mapping/descriptor.ts";
 import { FuseError, toFuseError } from "./errors.ts";
 import type { FileReport, ProgressListener } from "./events.ts";
 import { openDataset, type Opened } from "./identify.ts";
@@ -136,14 +137,15 @@ async function planOpened(
     score: opened.candidate.score,
     why: opened.candidate.why,
     convertedAt: new Date().toISOString(),
-    conversion: conversionAttributes(options),
+    conversion: conversionAttributes(options, opened.mapping),
     dataset: await options.context?.(),
   });
+  if (opened.mapping) plan.input.mapping = opened.mapping;
   return { plan, opened, dataset };
 }
 
 /** The choices of a conversion as they are recorded in its output. */
-function conversionAttributes(options: ConvertOptions): Attributes {
+function conversionAttributes(options: ConvertOptions, mapping?: MappingUse): Attributes {
   const { zarrFormat = 3, targets = DEFAULT_TARGETS, compressor, selection, format } = options;
   // Text multiplies raw integers by itself, so what it is given is not what it writes.
   const keepRaw = options.keepRaw && !options.physical;
@@ -156,6 +158,7 @@ function conversionAttributes(options: ConvertOptions): Attributes {
     }),
     ...(keepRaw ? { keep: "raw" } : {}),
     ...(format ? { format } : {}),
+    ...(mapping ? { mapping: { ...mapping } as unknown as Attributes } : {}),
     ...(selection?.channels ? { channels: selection.channels } : {}),
     ...(selection?.fromSeconds !== undefined ? { from: selection.fromSeconds } : {}),
     ...(selection?.untilSeconds !== undefined ? { until: selection.untilSeconds } : {}),

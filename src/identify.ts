@@ -7,8 +7,10 @@ import {
   type ProbeInput,
   type ProbeResult,
 } from "../decoders/format.ts";
+import type { MappingUse } from "../decoders/mapping/descriptor.ts";
 import { FORMATS } from "../decoders/registry.ts";
 import { FuseError, isFuseError, toFuseError } from "./errors.ts";
+import { candidateFor, isMisfit, recordMapping, wrongFormat } from "./mapping-choice.ts";
 import { checkDataset } from "./model/check.ts";
 import type { Dataset } from "./model/dataset.ts";
 import { nameSafely } from "./plan/names.ts";
@@ -105,6 +107,8 @@ export interface Opened {
   candidate: Candidate;
   /** Other formats that claimed the file with the same score. */
   ties: Candidate[];
+  /** The mapping descriptor it was read by. */
+  mapping?: MappingUse;
 }
 
 /**
@@ -118,6 +122,8 @@ export async function openDataset(
   options: OpenOptions & { format?: string; onCopy?: (message: string) => void } = {},
 ): Promise<Opened> {
   let candidates: Candidate[];
+  let { mapping } = options;
+  const doubts: string[] = [];
   if (options.format) {
     const format = FORMATS.find((f) => f.id === options.format);
     if (!format) {
@@ -129,11 +135,21 @@ export async function openDataset(
     candidates = [{ format, score: 255, why: "as told" }];
   } else {
     candidates = await identify(source, options.signal);
+    if (mapping) {
+      const fitting = candidateFor(mapping, candidates, source.name);
+      if (fitting) candidates = [fitting];
+    }
     if (!candidates.length || candidates[0].score < OPEN_SCORE) {
       throw unknownFormat(source, await head(source, options.signal));
     }
   }
   const [best] = candidates;
+  if (mapping && !candidateFor(mapping, candidates, source.name)) {
+    const failure = wrongFormat(mapping, source.name, best);
+    if (!mapping.lenient) throw failure;
+    doubts.push(failure.statement);
+    mapping = undefined;
+  }
   const place = { source: source.name, format: best.format.id };
   let copy: ByteSource | undefined;
   let fileset: FilesetSource | undefined;
@@ -143,7 +159,19 @@ export async function openDataset(
       source = copy = await ensureRandomAccess(source, options);
     }
     fileset = new FilesetSource(source);
-    const dataset = await reader.open(fileset, options);
+    let dataset: Dataset;
+    try {
+      dataset = await reader.open(fileset, { ...options, mapping });
+    } catch (error) {
+      if (mapping?.lenient !== "all" || !isMisfit(error)) throw error;
+      doubts.push(
+        `the mapping ${mapping.descriptor.name} does not fit: ${(error as Error).message}`,
+      );
+      mapping = undefined;
+      dataset = await reader.open(fileset, { ...options, mapping });
+    }
+    if (mapping) recordMapping(dataset, mapping);
+    dataset.warnings.push(...doubts);
     dataset.sources = dataset.sources.map(unwrapped);
     await fileset.closeSiblings(dataset.sources);
     checkDataset(dataset, options.limits);
@@ -152,6 +180,7 @@ export async function openDataset(
       dataset,
       candidate: best,
       ties: candidates.slice(1).filter((c) => c.score === best.score),
+      ...(mapping ? { mapping } : {}),
     };
   } catch (error) {
     await fileset?.closeSiblings();
@@ -179,6 +208,7 @@ function unknownFormat(source: ByteSource, head: Uint8Array): FuseError {
       ...(claimed ? { offset: 0, expected: claimed.name } : {}),
     });
   }
+  const flat = FORMATS.find((f) => f.id === "flat")?.extensions.some((e) => name.endsWith(e));
   const found = head.length === 0
     ? "no bytes"
     : [...head.subarray(0, 8)].map((b) => b.toString(16).padStart(2, "0")).join(" ");
@@ -195,6 +225,10 @@ function unknownFormat(source: ByteSource, head: Uint8Array): FuseError {
     source: source.name,
     offset: 0,
     found,
-    remedy: "See `formats` for what is read; `--format ID` insists on one",
+    remedy: flat
+      ? "If it is samples without a header, say how they lie: --dtype int16 --channels 8 --rate 20000 " +
+        "[--order, --byte-order, --header-bytes, --gain, --units], or the same in " +
+        `${source.name}.json or a params.py beside it`
+      : "See `formats` for what is read; `--format ID` insists on one",
   });
 }

@@ -2,6 +2,7 @@
  * Many files, one job: identifies all, converts each set of files once, goes on when one is bad, and
  * reports every one of them.
  */
+import type { MappingUse } from "../decoders/mapping/descriptor.ts";
 import type { Candidate } from "./identify.ts";
 import { identify, OPEN_SCORE } from "./identify.ts";
 import { convertFile, type ConvertOptions, type Destination, type PlannedFile } from "./convert.ts";
@@ -24,6 +25,8 @@ export interface JobInput {
   sha256?: string;
   /** Opens the file anew. */
   open(): Promise<ByteSource>;
+  /** What its columns, arrays or bytes mean. */
+  mapping?: MappingUse;
   /** What the dataset the file belongs to says of it. */
   context?: () => Promise<DatasetContext>;
   /** Why this file is not converted (dataset metadata); reported as skipped. */
@@ -166,6 +169,7 @@ async function convertOne(
         throw new FuseError("Usage", present, { source: input.path });
       }, {
         ...options,
+        mapping: input.mapping ?? options.mapping,
         label: input.path,
         context: input.context,
         onEvent: (event) => {

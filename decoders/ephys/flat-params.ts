@@ -20,6 +20,7 @@ export async function readParams(file: ByteSource, signal?: AbortSignal): Promis
 
 const STRING = /^[rRuUbB]{0,2}(?:'([^'\n]*)'|"([^"\n]*)")/;
 const NUMBER = /^[+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?/;
+const NOT_A_NUMBER = /^(?:(?:np|numpy|math)\.nan|nan|float\(\s*["']nan["']\s*\))(?!\w)/i;
 const NUMPY_TYPE = /^(?:np|numpy)\.(\w+)/;
 
 /** The assignments `name = literal` of a text; the last one of a name counts. */
@@ -38,6 +39,7 @@ function literalAt(text: string): Literal | undefined {
   if (text.startsWith("[") || text.startsWith("(")) return listAt(text.slice(1));
   const word = /^(True|False)\b/.exec(text);
   if (word) return word[1] === "True";
+  if (NOT_A_NUMBER.test(text)) return NaN;
   const type = NUMPY_TYPE.exec(text);
   if (type) return type[1];
   const number = NUMBER.exec(text);

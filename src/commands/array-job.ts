@@ -42,7 +42,11 @@ export async function planCommand(args: string[], flags: FlagValues): Promise<nu
   const [input] = files;
   const source = await input.open();
   try {
-    const planned = await planFile(source, { ...conversionOptions(flags), context: input.context });
+    const planned = await planFile(source, {
+      ...conversionOptions(flags),
+      context: input.context,
+      ...(input.mapping ? { mapping: input.mapping } : {}),
+    });
     const zip = flags.to === "zarr.zip";
     const output = outputPath(String(flags.outputDir ?? "./output"), input, planned, zip);
     const overwrite = flags.overwrite === true;

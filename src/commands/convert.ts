@@ -15,6 +15,7 @@ import { openDestination } from "./destination.ts";
 import { type FlagValues, parseSeconds, parseSize } from "./flags.ts";
 import { type Inputs, resolveInputs } from "./inputs.ts";
 import { interruptSignal } from "./interrupt.ts";
+import { mappingForFile } from "./mapping-flags.ts";
 import { planText } from "./plan-text.ts";
 import { progressListener } from "./progress.ts";
 import { checkStdout, openSink, sinkOf, sinkPlanning, zipToStdout } from "./sinks.ts";
@@ -28,6 +29,10 @@ export async function convertCommand(args: string[], flags: FlagValues): Promise
   try {
     const options = conversionOptions(flags);
     const inputs = await resolveInputs(args, flags, interrupt.signal);
+    if (options.mapping && inputs.collection) {
+      for (const file of inputs.files) file.mapping = mappingForFile(options.mapping, file.path);
+      options.mapping = undefined;
+    }
     if (flags.dryRun) return await dryRun(inputs, options, flags);
     return await convertAll(inputs, { ...options, signal: interrupt.signal }, flags);
   } finally {
@@ -60,6 +65,7 @@ export function conversionOptions(flags: FlagValues): Options {
     },
     keepRaw: flags.keep === "raw",
     format: flags.format as string | undefined,
+    mapping: flags.mappingUse,
     selection: selection(flags),
     onCopy: (message) => {
       if (!flags.quiet) console.error(message);
@@ -205,7 +211,11 @@ async function dryRun(inputs: Inputs, options: Options, flags: FlagValues): Prom
     try {
       const source = await input.open();
       try {
-        const planned = await planFile(source, { ...options, context: input.context });
+        const planned = await planFile(source, {
+          ...options,
+          mapping: input.mapping ?? options.mapping,
+          context: input.context,
+        });
         const sink = sinkOf(flags);
         const output = sink === undefined
           ? outputPath(root, input, planned, flags.to === "zarr.zip")

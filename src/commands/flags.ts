@@ -1,5 +1,6 @@
 /** Every flag of every verb: the one table that help, parsing and completions come from. */
 
+import type { MappingUse } from "../../decoders/mapping/descriptor.ts";
 import { SINKS } from "../sinks/names.ts";
 
 /** One flag. */
@@ -9,6 +10,8 @@ export interface Flag {
   short?: string;
   /** Placeholder of its value; absent for switches. */
   value?: string;
+  /** The value may be left out. */
+  optionalValue?: boolean;
   /** May be given several times. */
   many?: boolean;
   choices?: string[];
@@ -99,6 +102,64 @@ export const FLAGS = {
     value: "ID",
     help: "read as this format, whatever the bytes look like (see `formats`)",
   },
+  mapping: {
+    name: "mapping",
+    value: "FILE",
+    help:
+      "descriptor that says what columns or arrays mean: a JSON file, or a shipped one (sparc-305)",
+  },
+  writeDescriptor: {
+    name: "write-descriptor",
+    value: "FILE",
+    optionalValue: true,
+    help: "draft a mapping descriptor from what was found (FILE, or standard output)",
+  },
+  dtype: {
+    name: "dtype",
+    value: "TYPE",
+    help:
+      "read a flat file of samples of this type: int16, float32, >i2 ...; --channels N counts them",
+  },
+  channelCount: {
+    name: "channel-count",
+    value: "N",
+    help: "channels of a flat file, where --channels picks some of them",
+    rare: true,
+  },
+  rate: { name: "rate", value: "HZ", help: "samples per second of a flat file", rare: true },
+  order: {
+    name: "order",
+    value: "ORDER",
+    choices: ["sample-major", "channel-major", "interleaved", "planar"],
+    help:
+      "how a flat file lies: all channels of a sample (sample-major), or a channel after the other",
+    rare: true,
+  },
+  byteOrder: {
+    name: "byte-order",
+    value: "ORDER",
+    choices: ["little", "big"],
+    help: "byte order of a flat file (little)",
+    rare: true,
+  },
+  headerBytes: {
+    name: "header-bytes",
+    value: "N",
+    help: "bytes before the samples of a flat file (0)",
+    rare: true,
+  },
+  gain: {
+    name: "gain",
+    value: "NUMBER",
+    help: "physical units of one step of a flat file; one for each channel with commas",
+    rare: true,
+  },
+  units: {
+    name: "units",
+    value: "UNIT",
+    help: "unit of the samples of a flat file; one for each channel with commas",
+    rare: true,
+  },
   overwrite: { name: "overwrite", help: "replace outputs that are there already" },
   resume: { name: "resume", help: "go on with an interrupted run of the same conversion" },
   planFile: {
@@ -161,7 +222,10 @@ export const FLAGS = {
 export type FlagKey = keyof typeof FLAGS;
 
 /** Values as the parser hands them over, by the camel-cased long name. */
-export type FlagValues = Partial<Record<FlagKey, string | string[] | boolean>>;
+export type FlagValues = Partial<Record<FlagKey, string | string[] | boolean>> & {
+  /** What `--mapping` or the flags of a flat file stand for. */
+  mappingUse?: MappingUse;
+};
 
 const UNITS: Record<string, number> = { "": 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
 

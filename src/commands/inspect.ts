@@ -5,6 +5,7 @@ import type { Dataset, Recording } from "../model/dataset.ts";
 import { openSource } from "../source/open.ts";
 import type { FlagValues } from "./flags.ts";
 import { sourceOptions } from "./inputs.ts";
+import { mappingLines } from "./inspect-mapping.ts";
 import { humanBytes, humanSeconds } from "./table.ts";
 
 /** Channels shown before the rest is only counted. */
@@ -18,7 +19,10 @@ export async function inspectCommand(args: string[], flags: FlagValues): Promise
     throw new FuseError("Usage", "inspect takes one input", { found: args.length });
   }
   const source = await openSource(args[0], sourceOptions(flags));
-  const opened = await openDataset(source, { format: flags.format as string | undefined });
+  const opened = await openDataset(source, {
+    format: flags.format as string | undefined,
+    mapping: flags.mappingUse,
+  });
   try {
     console.log(flags.json ? JSON.stringify(asJson(opened), null, 1) : describe(opened));
   } finally {
@@ -75,6 +79,7 @@ function describe({ dataset, candidate, ties }: Opened): string {
       `  array      ${array.path}: ${array.shape.map((n) => n ?? "?").join(" x ")} ${array.dtype}`,
     );
   }
+  lines.push(...mappingLines(dataset.metadata));
   const notes = dataset.metadata.notes?.slice(0, 400).replace(/\s+/g, " ");
   if (notes) lines.push(`  notes      ${notes}`);
   for (const [key, value] of Object.entries(dataset.metadata.header ?? {})) {

@@ -1,6 +1,7 @@
 /** The verbs, their help and the default verb, on top of commander. */
 import { Command, Option } from "commander";
 import { VERSION } from "../plan/attributes.ts";
+import { withMapping } from "./mapping-flags.ts";
 import { type Flag, type FlagKey, FLAGS, type FlagValues } from "./flags.ts";
 
 /** A verb: what it takes, and the module that does it (loaded when used). */
@@ -16,6 +17,18 @@ interface Verb {
 
 const HELP = "show help; the long form shows every option";
 
+/** What describes files that do not describe themselves. */
+const MAPPING: FlagKey[] = [
+  "mapping",
+  "dtype",
+  "channelCount",
+  "rate",
+  "order",
+  "byteOrder",
+  "headerBytes",
+  "gain",
+  "units",
+];
 const READING: FlagKey[] = ["format", "discoverUrl", "s3Endpoint", "datasetVersion"];
 
 /** All verbs; the first is the default. */
@@ -32,6 +45,11 @@ export const VERBS: Verb[] = [
       ["sparc-fuse 224", "every recording and image of SPARC dataset 224, into ./output"],
       ["sparc-fuse 224 'sub-ChAT-*' --dry-run", "what would be done for these subjects"],
       ["sparc-fuse recording.ns5 -o results", "one local recording"],
+      ["sparc-fuse table.csv --mapping map.json", "as a descriptor says (docs/mapping.md)"],
+      [
+        "sparc-fuse raw.dat --dtype int16 --channels 8 --rate 20000",
+        "samples without a header",
+      ],
       ["sparc-fuse slide.ome.tif --to zarr.zip", "an image, as a single file"],
       [
         "sparc-fuse https://example.org/a.rhd --channels A-000,A-001 --from 10 --until 20",
@@ -60,6 +78,7 @@ export const VERBS: Verb[] = [
       "dryRun",
       "json",
       "quiet",
+      ...MAPPING,
       ...READING,
     ],
     run: async (args, flags) => (await import("./convert.ts")).convertCommand(args, flags),
@@ -85,7 +104,7 @@ export const VERBS: Verb[] = [
       ],
       ["sparc-fuse inspect recording.smr --json", "the same for programs"],
     ],
-    flags: ["json", ...READING],
+    flags: ["json", "channels", "writeDescriptor", ...MAPPING, ...READING],
     run: async (args, flags) => (await import("./inspect.ts")).inspectCommand(args, flags),
   },
   {
@@ -107,7 +126,17 @@ export const VERBS: Verb[] = [
         "from a store",
       ],
     ],
-    flags: ["array", "from", "until", "channels", "sliceTo", "keep", "stats", ...READING],
+    flags: [
+      "array",
+      "from",
+      "until",
+      "channels",
+      "sliceTo",
+      "keep",
+      "stats",
+      ...MAPPING,
+      ...READING,
+    ],
     run: async (args, flags) => (await import("./slice.ts")).sliceCommand(args, flags),
   },
   {
@@ -125,7 +154,7 @@ export const VERBS: Verb[] = [
         "opens it",
       ],
     ],
-    flags: ["outputDir", "refsTo", "overwrite", ...READING],
+    flags: ["outputDir", "refsTo", "overwrite", "channels", ...MAPPING, ...READING],
     run: async (args, flags) => (await import("./refs.ts")).refsCommand(args, flags),
   },
   {
@@ -140,7 +169,7 @@ export const VERBS: Verb[] = [
         "and is what the recording gives, byte for byte",
       ],
     ],
-    flags: ["against", "json", ...READING],
+    flags: ["against", "channels", "json", ...MAPPING, ...READING],
     run: async (args, flags) => (await import("./verify.ts")).verifyCommand(args, flags),
   },
   {
@@ -169,6 +198,7 @@ export const VERBS: Verb[] = [
       "from",
       "until",
       "overwrite",
+      ...MAPPING,
       ...READING,
     ],
     run: async (args, flags) => (await import("./array-job.ts")).planCommand(args, flags),
@@ -203,7 +233,7 @@ export const VERBS: Verb[] = [
         "a second, as SVG",
       ],
     ],
-    flags: ["array", "channels", "from", "until", "picture", ...READING],
+    flags: ["array", "channels", "from", "until", "picture", ...MAPPING, ...READING],
     run: async (args, flags) => (await import("./plot.ts")).plotCommand(args, flags),
   },
   {
@@ -243,7 +273,7 @@ export const VERBS: Verb[] = [
 
 /** An option of the parser; rare ones are parsed always and shown only by the long help. */
 function option(flag: Flag, longHelp: boolean): Option {
-  const value = flag.value ? ` <${flag.value}>` : "";
+  const value = !flag.value ? "" : flag.optionalValue ? ` [${flag.value}]` : ` <${flag.value}>`;
   const made = new Option(
     `${flag.short ? `-${flag.short}, ` : ""}--${flag.name}${value}`,
     flag.help,
@@ -290,7 +320,8 @@ export async function runProgram(argv: string[]): Promise<number> {
     }
     command.addHelpText("after", examplesText(verb));
     command.action(async () => {
-      status = await verb.run(command.args, flagValues(command, verb));
+      const flags = await withMapping(flagValues(command, verb));
+      status = await verb.run(command.args, flags);
     });
   }
   program.addHelpText(

@@ -4,6 +4,7 @@
  */
 import * as zarr from "zarrita";
 import { chooseExecutor, planFile } from "../convert.ts";
+import type { MappingUse } from "../../decoders/mapping/descriptor.ts";
 import { FuseError, printable, toFuseError } from "../errors.ts";
 import type { Attributes, Json } from "../model/dataset.ts";
 import { executePlan } from "../pool/execute.ts";
@@ -167,6 +168,7 @@ async function compareWithSource(
       },
       keepRaw: choices.keep === "raw",
       format: choices.format as string | undefined,
+      mapping: flags.mappingUse ?? choices.mapping as unknown as MappingUse | undefined,
       ...(selected
         ? {
           selection: {

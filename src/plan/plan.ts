@@ -2,6 +2,7 @@
  * A conversion as data: which arrays go where, in which chunks and shards, by which tasks, with what
  * memory. A plan does no I/O; printing it is `--dry-run`, running it is the executor's work.
  */
+import type { MappingUse } from "../../decoders/mapping/descriptor.ts";
 import type { Attributes, DigitalLines } from "../model/dataset.ts";
 import type { DType } from "../model/dtype.ts";
 import type {
@@ -132,6 +133,8 @@ export interface Plan {
     tag: string | null;
     format: string;
     score: number;
+    /** The mapping descriptor it is read by. */
+    mapping?: MappingUse;
   };
   /** How a worker opens each source again; null where it cannot. */
   sources: (SourceSpec | null)[];

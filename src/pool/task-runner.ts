@@ -95,7 +95,8 @@ export class TaskRunner {
     return this.#dataset ??= (async () => {
       const format = FORMATS.find((f) => f.id === this.plan.input.format);
       if (!format) throw new FuseError("UnknownFormat", `no reader for ${this.plan.input.format}`);
-      return await (await format.load()).open(await this.#source(0), {});
+      const { mapping } = this.plan.input;
+      return await (await format.load()).open(await this.#source(0), { mapping });
     })();
   }
 

@@ -1,0 +1,40 @@
+/** The choice of what a file's columns or arrays mean, as lines of `inspect`. */
+import type { DatasetMetadata, Json } from "../model/dataset.ts";
+
+/** Reasons of one choice that are shown. */
+const REASONS = 6;
+
+type Entry = Record<string, Json>;
+
+/** What was chosen, its score, the reasons, and what else would have been possible. */
+export function mappingLines({ mapping }: DatasetMetadata): string[] {
+  if (!isEntry(mapping)) return [];
+  const lines: string[] = [];
+  const { by, descriptor } = mapping;
+  if (isEntry(descriptor)) {
+    const hash = typeof descriptor.sha256 === "string"
+      ? `, sha256 ${descriptor.sha256.slice(0, 12)}...`
+      : "";
+    lines.push(`  mapping    by the descriptor ${descriptor.name} (${descriptor.from}${hash})`);
+  } else if (by === "heuristics") lines.push("  mapping    found out from the file");
+  else if (typeof by === "string") lines.push(`  mapping    by ${by}`);
+  for (const choice of entries(mapping.chosen)) lines.push(...choiceLines("chosen", choice));
+  for (const rival of entries(mapping.rivals)) lines.push(...choiceLines("rival", rival));
+  return lines;
+}
+
+function choiceLines(word: string, { what, score, why }: Entry): string[] {
+  const reasons = Array.isArray(why) ? why : why === undefined ? [] : [why];
+  const more = reasons.length > REASONS ? ", ..." : "";
+  const shown = reasons.slice(0, REASONS).join(", ") + more;
+  const number = score === undefined || score === null ? "" : ` (score ${score})`;
+  return [`             ${word}: ${what}${number}${shown ? `: ${shown}` : ""}`];
+}
+
+function isEntry(value: Json | undefined): value is Entry {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function entries(value: Json | undefined): Entry[] {
+  return Array.isArray(value) ? value.filter(isEntry) : [];
+}
