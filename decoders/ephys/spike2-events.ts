@@ -3,7 +3,7 @@ import { FuseError } from "../../src/errors.ts";
 import type { BlockList, ChainContext } from "./spike2-chains.ts";
 import { type Attached, columnsOf, tableAttributes } from "./spike2-columns.ts";
 import type { Spike2Channel } from "./spike2-header.ts";
-import { type ChainEvents, itemBytes, readBatches } from "./spike2-items.ts";
+import { type ChainEvents, itemBytesOf, readBatches } from "./spike2-items.ts";
 import { isWaveform, label } from "./spike2-model.ts";
 import { buildTables, type Events, type EventSource } from "./spike2-tables.ts";
 
@@ -11,21 +11,26 @@ import { buildTables, type Events, type EventSource } from "./spike2-tables.ts";
  * Event tables of all event channels.
  * @throws FuseError `Truncated` or `Corrupt` when blocks hold more than file or format allow
  */
-export function readEvents(context: ChainContext, lists: BlockList[]): Promise<Events> {
+export async function readEvents(context: ChainContext, lists: BlockList[]): Promise<Events> {
   const sources: EventSource[] = [];
-  context.header.channels.forEach((channel, i) => {
-    if (isWaveform(channel.kind) || channel.kind === "Off") return;
-    checkBlocks(context, channel, lists[i]);
-    sources.push(sourceOf(context, channel, lists[i]));
-  });
-  return buildTables(sources, context.signal);
+  for (const [i, channel] of context.header.channels.entries()) {
+    if (isWaveform(channel.kind) || channel.kind === "Off") continue;
+    const itemBytes = await itemBytesOf(context, channel, lists[i]);
+    checkBlocks(context, channel, lists[i], itemBytes);
+    sources.push(sourceOf(context, channel, lists[i], itemBytes));
+  }
+  return await buildTables(sources, context.signal);
 }
 
-function sourceOf(context: ChainContext, channel: Spike2Channel, list: BlockList): EventSource {
+function sourceOf(
+  context: ChainContext,
+  channel: Spike2Channel,
+  list: BlockList,
+  width: number,
+): EventSource {
   const { clock } = context.header;
-  const width = itemBytes(channel);
   const columns = columnsOf(channel, clock, width >= 8, attachedTo(channel, context.warnings));
-  const events: ChainEvents = { channel, list, columns };
+  const events: ChainEvents = { channel, list, columns, itemBytes: width };
   let initialLow: boolean | undefined;
   if (channel.kind === "EventBoth") {
     events.risesFirst = levels(channel, list, context);
@@ -54,8 +59,12 @@ function attachedTo(channel: Spike2Channel, warnings: string[]): Attached {
   return { rows: values, columns: 1 };
 }
 
-function checkBlocks(context: ChainContext, channel: Spike2Channel, list: BlockList): void {
-  const bytes = itemBytes(channel);
+function checkBlocks(
+  context: ChainContext,
+  channel: Spike2Channel,
+  list: BlockList,
+  bytes: number,
+): void {
   for (let i = 0; i < list.count; i++) {
     const offset = list.offset[i];
     const length = 20 + list.items[i] * bytes;

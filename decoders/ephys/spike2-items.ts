@@ -1,6 +1,7 @@
 /** Items of event blocks, batch by batch, as columns. */
 import type { StreamBlock } from "../../src/model/dataset.ts";
 import type { NumericArray } from "../../src/model/dtype.ts";
+import { viewOf } from "../../src/source/source.ts";
 import type { WasmModule } from "../wasm/instance.ts";
 import { BLOCK_HEAD_BYTES, type BlockList, type ChainContext } from "./spike2-chains.ts";
 import { type ColumnShape, markValues } from "./spike2-columns.ts";
@@ -13,12 +14,14 @@ export interface ChainEvents {
   channel: Spike2Channel;
   list: BlockList;
   columns: ColumnShape[];
+  /** Bytes from one item to the next. */
+  itemBytes: number;
   /** Each block begins with a rise (EventBoth); else undefined. */
   risesFirst?: (block: number) => boolean;
 }
 
-/** Bytes of one item of an event channel. */
-export function itemBytes(channel: Spike2Channel): number {
+/** Bytes of an item of an event channel that mean something. */
+function usedBytes(channel: Spike2Channel): number {
   switch (channel.kind) {
     case "EventFall":
     case "EventRise":
@@ -29,6 +32,33 @@ export function itemBytes(channel: Spike2Channel): number {
     default:
       return 8 + channel.extraBytes;
   }
+}
+
+/**
+ * Bytes from one item of an event channel to the next. CED's library fills markers up to whole 32-bit
+ * words; where that makes a difference, the time of a block's last item, which its head repeats, tells
+ * whether the writer did.
+ */
+export async function itemBytesOf(
+  { source, size, header, signal }: ChainContext,
+  channel: Spike2Channel,
+  list: BlockList,
+): Promise<number> {
+  const used = usedBytes(channel);
+  const filled = (used + 3) & ~3;
+  if (filled === used) return used;
+  for (let i = 0; i < list.count; i++) {
+    const last = list.items[i] - 1;
+    if (last < 1) continue;
+    const hasTime = async (width: number) => {
+      const at = list.offset[i] + BLOCK_HEAD_BYTES + last * width;
+      if (at + 4 > size) return false;
+      const bytes = await source.read(at, 4, { signal, purpose: "header" });
+      return viewOf(bytes).getInt32(0, header.littleEndian) === list.endTick[i];
+    };
+    return await hasTime(filled) || !await hasTime(used) ? filled : used;
+  }
+  return list.count > 0 && list.items[0] > 0 ? used : filled;
 }
 
 /** Bytes of items decoded together. */
@@ -52,8 +82,7 @@ export async function* readBatches(
   context: ChainContext,
   source: ChainEvents,
 ): AsyncGenerator<StreamBlock[], undefined> {
-  const width = itemBytes(source.channel);
-  const { list } = source;
+  const { list, itemBytes: width } = source;
   for (let first = 0; first < list.count;) {
     const batch: Batch = { first, end: first, items: 0 };
     while (
@@ -91,8 +120,7 @@ function decode(
   payloads: Uint8Array[],
 ): StreamBlock[] {
   const { wasm, header } = context;
-  const { channel } = source;
-  const width = itemBytes(channel);
+  const { channel, itemBytes: width } = source;
   const coded = width >= 8;
   const extraBytes = coded ? width - 8 : 0;
   const elementBytes = channel.kind === "WaveMark" ? 2 : channel.kind === "RealMark" ? 4 : 1;
@@ -126,10 +154,12 @@ function decode(
     };
     if (channel.kind === "EventBoth") values.label = edges(source, batch);
     if (coded) {
-      const attached = whole(copy(extra, n * extraBytes), n, elementBytes);
+      const attached = whole(copy(extra, n * extraBytes), n, channel.extraBytes, elementBytes);
       Object.assign(values, markValues(channel.kind, copy(codes, n * 4), attached));
     }
-    if (channel.kind === "TextMark") values.label = texts(wasm, extra, n, extraBytes, context);
+    if (channel.kind === "TextMark") {
+      values.label = texts(wasm, extra, n, extraBytes, channel.extraBytes, context);
+    }
     return source.columns.map(({ name }) => ({ field: name, values: values[name], count: n }));
   } finally {
     wasm.free(input, n * width);
@@ -139,10 +169,15 @@ function decode(
   }
 }
 
-/** The bytes of whole elements only: an odd byte at the end of each item is padding. */
-function whole(extra: Uint8Array<ArrayBuffer>, items: number, elementBytes: number): ArrayBuffer {
+/** The bytes of whole elements only: what else stands at the end of each item is padding. */
+function whole(
+  extra: Uint8Array<ArrayBuffer>,
+  items: number,
+  extraBytes: number,
+  elementBytes: number,
+): ArrayBuffer {
   const width = extra.length / items;
-  const used = width - width % elementBytes;
+  const used = extraBytes - extraBytes % elementBytes;
   if (used === width) return extra.buffer;
   const out = new Uint8Array(items * used);
   for (let i = 0; i < items; i++) {
@@ -167,6 +202,7 @@ function texts(
   extra: number,
   count: number,
   width: number,
+  textBytes: number,
   context: ChainContext,
 ): string[] {
   if (width === 0) return Array.from({ length: count }, () => "");
@@ -178,7 +214,10 @@ function texts(
     return Array.from(
       used,
       (length, i) =>
-        decodeText(bytes.subarray(i * width, i * width + length), context.header.charset),
+        decodeText(
+          bytes.subarray(i * width, i * width + Math.min(length, textBytes)),
+          context.header.charset,
+        ),
     );
   } finally {
     wasm.free(lengths, count * 4);

@@ -38,6 +38,8 @@ export interface SonChannel {
   traces?: number;
   preTrigger?: number;
   extraBytes?: number;
+  /** Bytes from one marker to the next, where more than the marker and what is attached to it. */
+  itemBytes?: number;
   initialLow?: boolean;
   blocks: SonBlock[];
 }
@@ -211,7 +213,7 @@ function putMark(
   le: boolean,
 ): void {
   const extra = channel.extraBytes ?? 0;
-  const at = base + index * (8 + extra);
+  const at = base + index * (channel.itemBytes ?? 8 + extra);
   view.setInt32(at, mark.tick, le);
   (mark.codes ?? []).forEach((code, i) => view.setUint8(at + 4 + i, code));
   // Stale memory after a text, as real files have it.
