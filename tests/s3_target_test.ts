@@ -4,6 +4,8 @@ import { planFile } from "../src/convert.ts";
 import type { FuseError } from "../src/errors.ts";
 import { executePlan } from "../src/pool/execute.ts";
 import { TaskRunner } from "../src/pool/task-runner.ts";
+import { S3Bucket } from "../src/sinks/targets/s3-bucket.ts";
+import { partBytes, S3Output } from "../src/sinks/targets/s3-output.ts";
 import { S3Target } from "../src/sinks/targets/s3.ts";
 import { MemorySource } from "../src/source/memory.ts";
 import { openSpec } from "../src/source/open.ts";
@@ -21,6 +23,7 @@ class WritableS3 {
   readonly store = new DemoS3();
   readonly order: string[] = [];
   parts = 0;
+  begun = 0;
   aborted = 0;
   busy = 0;
   refuse: string | undefined;
@@ -56,6 +59,7 @@ class WritableS3 {
       return xml("<DeleteResult/>");
     }
     if (request.method === "POST" && query.has("uploads")) {
+      this.begun++;
       this.#uploads.set(key, []);
       return xml(
         `<InitiateMultipartUploadResult><UploadId>${key}</UploadId></InitiateMultipartUploadResult>`,
@@ -128,6 +132,8 @@ Deno.test("a store goes up whole, its root metadata last, over what was there", 
   await withS3(async (s3, endpoint) => {
     const place = { bucket: BUCKET, prefix: "out/a.wav.zarr", s3: { endpoint, signed: true } };
     s3.store.put(BUCKET, "out/a.wav.zarr/signals/c/9/9", new Uint8Array(3));
+    await assert.rejects(S3Target.open(place, false), /objects that are no store lie where/);
+    s3.store.put(BUCKET, "out/a.wav.zarr/zarr.json", new Uint8Array(3));
     assert.equal(await S3Target.open(place, false), null);
     s3.busy = 2;
     await convert((await S3Target.open(place, true))!);
@@ -164,4 +170,62 @@ Deno.test("a refused object ends the conversion and leaves nothing behind", asyn
     );
     assert.deepEqual(s3.keys(), ["other/keep"]);
   });
+});
+
+/** Bytes that differ from place to place. */
+function varied(length: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(length).map((_, i) => (i >> 10) ^ i);
+}
+
+Deno.test("one output is one object, in parts when it is large, its header put right at the end", async () => {
+  await withS3(async (s3, endpoint) => {
+    const bucket = await S3Bucket.of(BUCKET, { endpoint });
+    const stored = (key: string) => s3.store.buckets.get(BUCKET)!.objects.get(key)![0].bytes;
+    const part = partBytes(1);
+    for (const length of [0, 1000, part - 1, part, part + 1, 2 * part, 3 * part + 77]) {
+      const bytes = varied(length);
+      const output = new S3Output(bucket, `x/${length}`);
+      s3.begun = s3.parts = 0;
+      for (let at = 0; at < length; at += 3_000_001) {
+        await output.write(bytes.subarray(at, at + 3_000_001));
+      }
+      assert.ok(!s3.keys().includes(`x/${length}`));
+      if (length) {
+        bytes.set([9, 8, 7]);
+        output.patch(Uint8Array.of(9, 8, 7));
+      }
+      await output.finish();
+      assert.deepEqual(stored(`x/${length}`), bytes);
+      assert.deepEqual(
+        [s3.begun, s3.parts],
+        length > part ? [1, Math.ceil(length / part)] : [0, 0],
+      );
+    }
+  });
+});
+
+Deno.test("a dropped output leaves no object and no upload; parts grow with the object", async () => {
+  await withS3(async (s3, endpoint) => {
+    const bucket = await S3Bucket.of(BUCKET, { endpoint });
+    const output = new S3Output(bucket, "gone");
+    await output.write(varied(2 * partBytes(1) + 5));
+    await output.abort();
+    assert.deepEqual([s3.begun, s3.aborted], [1, 1]);
+    assert.deepEqual(s3.keys(), ["other/keep"]);
+    s3.refuse = "refused";
+    const refused = new S3Output(bucket, "refused");
+    await assert.rejects(
+      (async () => {
+        for (let i = 0; i < 4; i++) await refused.write(varied(partBytes(1)));
+        await refused.finish();
+      })(),
+      (e: FuseError) =>
+        e.tag === "Sink" && /s3:\/\/outputs\/refused: access is denied/.test(e.message),
+    );
+    await refused.abort();
+    assert.deepEqual([s3.begun, s3.aborted], [2, 2]);
+  });
+  let total = 0;
+  for (let number = 1; number <= 10_000; number++) total += partBytes(number);
+  assert.ok(total > 500e9);
 });

@@ -12,6 +12,7 @@ import { WorkerPool } from "../pool/pool.ts";
 import { DirectoryTarget } from "../sinks/targets/directory.ts";
 import { Journal } from "../sinks/targets/journal.ts";
 import { ZipTarget } from "../sinks/targets/zip.ts";
+import { s3Root } from "./bucket.ts";
 import { conversionOptions, outputPath, workers } from "./convert.ts";
 import { openDestination } from "./destination.ts";
 import { sinkOf } from "./sinks.ts";
@@ -33,6 +34,13 @@ export async function planCommand(args: string[], flags: FlagValues): Promise<nu
     throw new FuseError("Usage", "array jobs write stores", {
       found: `--to ${flags.to}`,
       expected: "--to zarr or zarr.zip",
+    });
+  }
+  if (s3Root(String(flags.outputDir ?? "./output"))) {
+    throw new FuseError("Usage", "array jobs meet on a disk they share, not in a bucket", {
+      found: flags.outputDir,
+      remedy:
+        "Name a folder, and copy the finished store; or convert without `plan`, with --resume",
     });
   }
   const { files } = await resolveInputs(args, flags);

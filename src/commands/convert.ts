@@ -9,16 +9,18 @@ import type { Selection } from "../model/select.ts";
 import { DEFAULT_TARGETS } from "../plan/chunking.ts";
 import type { Compressor } from "../plan/plan.ts";
 import { WorkerPool } from "../pool/pool.ts";
+import { keyBelow } from "../sinks/targets/s3.ts";
 import { outputClosed } from "../sinks/targets/stdout.ts";
-import { openBucket, s3Root, uploadReport } from "./bucket.ts";
+import { bucketFiles, openBucket, s3Root, uploadReport } from "./bucket.ts";
 import { openDestination } from "./destination.ts";
 import { type FlagValues, parseSeconds, parseSize } from "./flags.ts";
 import { type Inputs, resolveInputs } from "./inputs.ts";
-import { interruptSignal } from "./interrupt.ts";
 import { mappingForFile } from "./mapping-flags.ts";
+import { interruptSignal } from "./interrupt.ts";
 import { planText } from "./plan-text.ts";
 import { progressListener } from "./progress.ts";
-import { checkStdout, openSink, sinkOf, sinkPlanning, zipToStdout } from "./sinks.ts";
+import { STDOUT } from "./places.ts";
+import { checkStdout, openSink, sinkOf, sinkPlanning, zipElsewhere } from "./sinks.ts";
 
 /** Workers with the runtime around them, bytes; measured (docs/performance.md). */
 const WORKER_BYTES = 60 << 20;
@@ -107,6 +109,14 @@ function selection(flags: FlagValues): Selection | undefined {
   return Object.values(picked).some((v) => v !== undefined) ? picked : undefined;
 }
 
+/** Where the output of an input goes, without its extension: a key where the root is a bucket. */
+function outputBase(root: string, input: JobInput): string {
+  const bucket = s3Root(root);
+  // Keys have forward slashes whatever the system's paths have.
+  if (bucket || root === "") return keyBelow(bucket?.prefix ?? "", input.path);
+  return join(root, ...input.path.split("/"));
+}
+
 /** Where the output of an input goes: the full file name stays, so no two inputs share one. */
 export function outputPath(
   root: string,
@@ -117,7 +127,7 @@ export function outputPath(
   const image = planned.plan.groups[0].attributes;
   const isImage = planned.dataset.images.length > 0 && planned.dataset.recordings.length === 0 &&
     image !== undefined;
-  return join(root, ...input.path.split("/")) + (isImage ? ".ome.zarr" : ".zarr") +
+  return outputBase(root, input) + (isImage ? ".ome.zarr" : ".zarr") +
     (zip ? ".zip" : "");
 }
 
@@ -127,9 +137,6 @@ async function convertAll(inputs: Inputs, options: Options, flags: FlagValues): 
   const sink = sinkOf(flags);
   const stdout = root === "-";
   if (stdout) checkStdout(flags, inputs.files.length);
-  if (bucket && sink) {
-    throw new FuseError("Usage", "only zarr stores are written to S3", { found: `--to ${sink}` });
-  }
   const progress = progressListener(flags, inputs);
   const jobs = workers(flags);
   const remote = inputs.files.some((f) => /^[a-z][a-z0-9+.-]*:\/\//i.test(f.uri));
@@ -143,12 +150,15 @@ async function convertAll(inputs: Inputs, options: Options, flags: FlagValues): 
       onEvent: progress.listen,
       makeTarget: async (input, planned) => {
         if (sink) {
-          const base = stdout ? null : join(root, ...input.path.split("/"));
-          return openSink(sink, flags, planned, { base, overwrite: flags.overwrite === true });
+          const base = stdout ? null : outputBase(root, input);
+          const at = bucket ? bucketFiles(bucket, flags) : undefined;
+          return openSink(sink, flags, planned, { base, at, overwrite: flags.overwrite === true });
         }
         const zip = flags.to === "zarr.zip";
-        if (stdout) return zipToStdout(planned);
-        if (bucket) return await openBucket(bucket, input, planned, flags);
+        if (stdout) return zipElsewhere(planned, STDOUT, "-");
+        if (bucket) {
+          return await openBucket(bucket, outputPath("", input, planned, zip), planned, flags);
+        }
         return openDestination(outputPath(root, input, planned, zip), planned, {
           zip,
           overwrite: flags.overwrite === true,
@@ -217,11 +227,11 @@ async function dryRun(inputs: Inputs, options: Options, flags: FlagValues): Prom
           context: input.context,
         });
         const sink = sinkOf(flags);
-        const output = sink === undefined
+        const path = sink === undefined
           ? outputPath(root, input, planned, flags.to === "zarr.zip")
-          : root === "-"
-          ? root
-          : `${join(root, ...input.path.split("/"))}.${sink}`;
+          : `${outputBase(root, input)}.${sink}`;
+        const bucket = s3Root(root);
+        const output = root === "-" ? root : bucket ? `s3://${bucket.bucket}/${path}` : path;
         const peak = WORKER_BYTES + jobs * (WORKER_BYTES + planned.plan.taskMemoryBytes);
         if (flags.json) {
           console.log(

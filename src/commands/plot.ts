@@ -9,7 +9,7 @@ import { openSource } from "../source/open.ts";
 import { conversionOptions } from "./convert.ts";
 import type { FlagValues } from "./flags.ts";
 import { sourceOptions } from "./inputs.ts";
-import { passTables } from "./table-pass.ts";
+import { passTables, temporaryFolder } from "./table-pass.ts";
 
 /** Seconds shown when no time is asked for: enough to see, quick to read. */
 const DEFAULT_SECONDS = 10;
@@ -78,7 +78,9 @@ async function draw(input: string, flags: FlagValues, columns: number): Promise<
       });
     }
     const sink = new EnvelopeSink(table.head, columns, Math.max(1, table.head.rows ?? 1_000_000));
-    await passTables(planned, [table], () => Promise.resolve(sink), null, { onTask: () => {} });
+    await passTables(planned, [table], () => Promise.resolve(sink), temporaryFolder, {
+      onTask: () => {},
+    });
     const traces = sink.traces.slice(0, MOST_CHANNELS);
     const more = sink.traces.length - traces.length;
     const title = `${source.name}: ${table.head.name}${

@@ -1,5 +1,4 @@
 /** The outputs that are no stores: what `--to` chooses besides zarr, how it is planned, and where it goes. */
-import { existsSync } from "node:fs";
 import type { ConvertOptions, OwnDestination, PlannedFile } from "../convert.ts";
 import { FuseError } from "../errors.ts";
 import type { Dataset } from "../model/dataset.ts";
@@ -14,11 +13,10 @@ import { tablesOnly } from "../sinks/ordered/prepare.ts";
 import { framesOnly } from "../sinks/ordered/sequencer.ts";
 import { DescribedSink } from "../sinks/ordered/sidecar.ts";
 import type { OrderedSink, TableHead } from "../sinks/ordered/table.ts";
-import { FileOutput } from "../sinks/targets/file-output.ts";
-import { StdoutOutput } from "../sinks/targets/stdout.ts";
 import type { Target } from "../sinks/targets/target.ts";
 import type { FlagValues } from "./flags.ts";
-import { passTables, runStore, workFolder } from "./table-pass.ts";
+import { LOCAL, type OutputPlace, STDOUT } from "./places.ts";
+import { passTables, runStore } from "./table-pass.ts";
 
 /** The sink the flags choose; undefined for stores. */
 export function sinkOf(flags: FlagValues): SinkName | undefined {
@@ -56,6 +54,15 @@ export interface SinkPlace {
   /** Path of the output without the sink's extension; null for standard output. */
   base: string | null;
   overwrite: boolean;
+  /** What takes the files; the file system by default. */
+  at?: OutputPlace;
+}
+
+/** What takes the files of a job, and the path of one of them. */
+function placeOf({ place }: Job, rest: string): { at: OutputPlace; path: string } {
+  return place.base === null
+    ? { at: STDOUT, path: "-" }
+    : { at: place.at ?? LOCAL, path: place.base + rest };
 }
 
 /** What a sink needs to open an output for a planned file. */
@@ -70,17 +77,17 @@ interface Job {
  * The destination of a planned file; null when an output is there and is not to be replaced.
  * @throws FuseError `Usage` when one array must be named, `Unsupported` when the sink cannot hold it.
  */
-export function openSink(
+export async function openSink(
   sink: SinkName,
   flags: FlagValues,
   planned: PlannedFile,
   place: SinkPlace,
-): OwnDestination | null {
+): Promise<OwnDestination | null> {
   if (place.base === null && !TEXT.has(sink)) refuseTerminal(sink);
   const job: Job = { sink, flags, planned, place };
   const physical = flags.keep !== "raw";
   if (sink === "npz") {
-    return joined(
+    return await joined(
       job,
       "",
       planned.plan,
@@ -92,7 +99,7 @@ export function openSink(
   }
   if (sink === "mat") {
     const version = flags.matVersion as "5" | "7.3" | undefined;
-    return joined(
+    return await joined(
       job,
       "",
       planned.plan,
@@ -102,46 +109,48 @@ export function openSink(
       },
     );
   }
-  if (sink !== "npy") return tables(job);
+  if (sink !== "npy") return await tables(job);
   const index = chooseArray(planned.plan, flags.array as string | undefined);
   const { path } = planned.plan.arrays[index];
   const table = tablesOf(planned.plan, planned.dataset, { time: false, values: valuesOf(job) })
     .find((t) => t.head.name === path);
-  if (table && table.feeds.every((f) => f.source.kind !== "stored")) return tables(job, [table]);
+  if (table && table.feeds.every((f) => f.source.kind !== "stored")) {
+    return await tables(job, [table]);
+  }
   const name = flags.array === undefined || path === "signals"
     ? ""
     : `.${path.replaceAll("/", ".")}`;
   const plan = onlyArrays(planned.plan, [index]);
-  return joined(job, name, plan, async (folder, output) => {
+  return await joined(job, name, plan, async (folder, output) => {
     const { NpyTarget } = await import("../sinks/targets/arrays.ts");
     return new NpyTarget(folder, output, physical, path);
   });
 }
 
 /** An output joined from chunk files: all arrays, or one that is not a recording's signals. */
-function joined(
-  { sink, planned, place }: Job,
+async function joined(
+  job: Job,
   name: string,
   plan: Plan,
-  makeTarget: (folder: string, output: () => ByteOutput) => Promise<Target>,
-): OwnDestination | null {
-  const path = place.base === null ? null : `${place.base}${name}.${sink}`;
-  if (path !== null && existsSync(path) && !place.overwrite) return null;
+  makeTarget: (folder: string, output: () => Promise<ByteOutput>) => Promise<Target>,
+): Promise<OwnDestination | null> {
+  const { at, path } = placeOf(job, `${name}.${job.sink}`);
+  if (!job.place.overwrite && await at.exists(path)) return null;
   return {
-    output: path ?? "-",
+    output: at.nameOf(path),
     tasks: taskCount(plan),
     run: async (execution) => {
       const target = await makeTarget(
-        workFolder(path),
-        () => path === null ? new StdoutOutput() : new FileOutput(path),
+        at.workFolder(path),
+        () => at.open(path, execution.signal),
       );
-      return await runStore(plan, planned, target, execution);
+      return await runStore(plan, job.planned, target, execution);
     },
   };
 }
 
 /** Tables written front to back, each to a file of its own. */
-function tables(job: Job, only?: TableDefinition[]): OwnDestination | null {
+async function tables(job: Job, only?: TableDefinition[]): Promise<OwnDestination | null> {
   const { sink, flags, planned, place } = job;
   const { dataset } = planned;
   const wanted = flags.array as string | undefined;
@@ -157,18 +166,21 @@ function tables(job: Job, only?: TableDefinition[]): OwnDestination | null {
       source: planned.plan.input.name,
     });
   }
-  const paths = found.map((t) => place.base === null ? null : `${place.base}${suffix(t)}.${sink}`);
-  if (!place.overwrite && paths.some((p) => p !== null && existsSync(p))) return null;
+  const files = found.map((t) => placeOf(job, `${suffix(t)}.${sink}`));
+  const [first] = files;
+  if (!place.overwrite) {
+    for (const { at, path } of files) if (await at.exists(path)) return null;
+  }
   return {
-    output: paths[0] ?? "-",
-    ...(found.length > 1 ? { outputs: paths as string[] } : {}),
+    output: first.at.nameOf(first.path),
+    ...(found.length > 1 ? { outputs: files.map(({ at, path }) => at.nameOf(path)) } : {}),
     tasks: taskCount(framesOnly(planned.plan, found)),
     run: (execution) =>
       passTables(
         planned,
         found,
-        (table, i) => openTableSink(job, table.head, paths[i]),
-        paths[0],
+        (table, i) => openTableSink(job, table.head, files[i].path, execution.signal),
+        () => first.at.workFolder(first.path),
         execution,
       ),
   };
@@ -187,11 +199,14 @@ function suffix({ head, kind }: TableDefinition): string {
 }
 
 async function openTableSink(
-  { sink, flags }: Job,
+  job: Job,
   head: TableHead,
-  path: string | null,
+  path: string,
+  signal: AbortSignal | undefined,
 ): Promise<OrderedSink> {
-  const output: ByteOutput = path === null ? new StdoutOutput() : new FileOutput(path);
+  const { sink, flags } = job;
+  const { at } = placeOf(job, "");
+  const output: ByteOutput = await at.open(path, signal);
   try {
     switch (sink) {
       case "csv":
@@ -212,8 +227,9 @@ async function openTableSink(
         const { RawSink } = await import("../sinks/ordered/raw.ts");
         const dtype = sampleType(sink, flags, head);
         const samples = new RawSink(head, output, dtype);
-        if (path === null) return samples;
-        return new DescribedSink(head, samples, new FileOutput(`${path}.json`), () => ({
+        if (at === STDOUT) return samples;
+        const description = await at.open(`${path}.json`, signal);
+        return new DescribedSink(head, samples, description, () => ({
           format: "raw samples without a header",
           sample_type: npyType(dtype),
           order: "interleaved: all channels of a sample, then all of the next",
@@ -221,7 +237,7 @@ async function openTableSink(
       }
     }
   } catch (error) {
-    output.abort();
+    await output.abort();
     throw error;
   }
 }
@@ -239,15 +255,18 @@ function sampleType(sink: SinkName, flags: FlagValues, head: TableHead): DType {
   return dtype;
 }
 
-/** A store as one zip on standard output: collected first, because its metadata go first and are known last. */
-export function zipToStdout(planned: PlannedFile): OwnDestination {
-  refuseTerminal("zarr.zip");
+/**
+ * A store as one zip that is no local file. It is collected in a temporary folder first, because the root's
+ * metadata go first and are known last.
+ */
+export function zipElsewhere(planned: PlannedFile, at: OutputPlace, path: string): OwnDestination {
+  if (at === STDOUT) refuseTerminal("zarr.zip");
   return {
-    output: "-",
+    output: at.nameOf(path),
     tasks: taskCount(planned.plan),
     run: async (execution) => {
       const { ZipTarget } = await import("../sinks/targets/zip.ts");
-      const target = new ZipTarget(workFolder(null), () => new StdoutOutput());
+      const target = new ZipTarget(at.workFolder(path), () => at.open(path, execution.signal));
       return await runStore(planned.plan, planned, target, execution);
     },
   };

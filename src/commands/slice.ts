@@ -62,11 +62,10 @@ async function sliceOriginal(input: string, flags: FlagValues): Promise<SliceSta
   let bytes = 0, reads = 0;
   let sources = [source];
   try {
-    const report = await convertFile(source, (planned) => {
+    const report = await convertFile(source, async (planned) => {
       sources = planned.dataset.sources;
       // Standard output is never there already.
-      const made = openSink(sink, flags, planned, { base: null, overwrite: true })!;
-      return Promise.resolve(made);
+      return (await openSink(sink, flags, planned, { base: null, overwrite: true }))!;
     }, conversionOptions(flags));
     if (report.error) throw new FuseError(report.error.tag, report.error.message);
     for (const s of sources) {

@@ -13,9 +13,9 @@ import type { OrderedSink } from "../sinks/ordered/table.ts";
 import { StagingTarget } from "../sinks/targets/staging.ts";
 import type { Target } from "../sinks/targets/target.ts";
 
-/** Where chunk files are collected: beside the output, or among the system's temporary files. */
-export function workFolder(path: string | null): string {
-  return path === null ? mkdtempSync(join(tmpdir(), "sparc-fuse-")) : `${path}.partial`;
+/** A new folder among the system's temporary files, for chunk files of outputs that are no local files. */
+export function temporaryFolder(): string {
+  return mkdtempSync(join(tmpdir(), "sparc-fuse-"));
 }
 
 /** Writes the arrays of `plan` into `target`. */
@@ -35,14 +35,14 @@ export async function runStore(
 
 /**
  * Gives tables their rows, in one pass. Arrays in stored chunks, whose order may be any, are written to
- * chunk files first, beside `path` or among the temporary files.
+ * chunk files first, in the folder `workFolder` makes.
  * @param openSink opens the sink of table `i`, when the pass begins
  */
 export async function passTables(
   planned: PlannedFile,
   tables: TableDefinition[],
   openSink: (table: TableDefinition, i: number) => Promise<OrderedSink>,
-  path: string | null,
+  workFolder: () => string,
   execution: Execution,
 ): Promise<Outcome> {
   const { dataset } = planned;
@@ -50,7 +50,7 @@ export async function passTables(
   const stored = tables.flatMap((t) =>
     t.feeds.flatMap(({ source }) => (source.kind === "stored" ? [source.array] : []))
   );
-  const staging = stored.length ? new StagingTarget(workFolder(path)) : undefined;
+  const staging = stored.length ? new StagingTarget(workFolder()) : undefined;
   const outputs: TableOutput[] = [];
   try {
     const before = staging &&
@@ -70,7 +70,7 @@ export async function passTables(
       await executor.close();
     }
   } catch (error) {
-    for (const { sink } of outputs) sink.abort();
+    for (const { sink } of outputs) await sink.abort();
     throw error;
   } finally {
     staging?.remove();

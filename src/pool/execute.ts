@@ -63,6 +63,7 @@ export async function executePlan(
     return joined.outcome;
   } catch (error) {
     if (options.journal && isFuseError(error, "Aborted")) {
+      await target.suspend?.();
       throw new FuseError("Aborted", error.statement, {
         ...error.details,
         remedy: "What is done is kept: --resume goes on from here",

@@ -1,17 +1,10 @@
 /** Objects of S3 and services that speak its protocol, through the AWS SDK, which is loaded when first needed. */
-import { type ErrorDetails, FuseError, isFuseError } from "../errors.ts";
+import { FuseError, isFuseError } from "../errors.ts";
 import { newStats, RangeSource, type RangeTransport } from "./ranges.ts";
-import {
-  checkAborted,
-  DEFAULT_RETRY,
-  isTransientStatus,
-  parseRetryAfter,
-  retry,
-  type RetryPolicy,
-  TransientFailure,
-} from "./retry.ts";
+import { checkAborted, DEFAULT_RETRY, retry, type RetryPolicy, TransientFailure } from "./retry.ts";
 import { cleanKeyPath } from "../sparc/keys.ts";
 import { s3Access } from "./s3-access.ts";
+import { s3Failure } from "./s3-failures.ts";
 import type { ByteSource, ReadOptions, S3Options, SourceSpec, SourceStats } from "./source.ts";
 import { baseName, joinKey } from "./urls.ts";
 import type { GetObjectCommandOutput, S3Client } from "@aws-sdk/client-s3";
@@ -41,7 +34,7 @@ async function makeClient(access: S3Options): Promise<S3Client> {
     import("@smithy/fetch-http-handler"),
   ]);
   return new S3Client({
-    region: access.region ?? "us-east-1",
+    region: access.region ?? await profileRegion(access),
     endpoint: access.endpoint,
     forcePathStyle: access.endpoint !== undefined,
     followRegionRedirects: true,
@@ -57,6 +50,13 @@ async function makeClient(access: S3Options): Promise<S3Client> {
       credentials: { accessKeyId: "", secretAccessKey: "" },
     }),
   });
+}
+
+/** The region of the user's profile, where requests are signed; else the first region of all. */
+async function profileRegion(access: S3Options): Promise<string> {
+  const { S3Client } = await import("@aws-sdk/client-s3");
+  const fallback = "us-east-1";
+  return access.signed ? await new S3Client({}).config.region().catch(() => fallback) : fallback;
 }
 
 class S3Transport implements RangeTransport {
@@ -303,58 +303,4 @@ export async function* listObjects(options: {
 export function s3Uri(spec: { bucket: string; key: string; versionId?: string }): string {
   const version = spec.versionId ? `?versionId=${spec.versionId}` : "";
   return `s3://${spec.bucket}/${spec.key}${version}`;
-}
-
-/** What the SDK threw, as a failure that may pass or a final error with a remedy. */
-function s3Failure(
-  error: unknown,
-  source: string,
-  access: S3Options,
-  place: ErrorDetails = {},
-): unknown {
-  if (!(error instanceof Error)) return error;
-  const { $metadata, $response } = error as {
-    $metadata?: { httpStatusCode?: number };
-    $response?: { headers?: Record<string, string> };
-  };
-  const status = $metadata?.httpStatusCode;
-  if (error.name === "CredentialsProviderError") {
-    return new FuseError("Network", "there are no credentials to sign the request with", {
-      source,
-      cause: error,
-      remedy: "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" +
-        (access.requesterPays ? ": this bucket bills its readers." : "."),
-    });
-  }
-  if (status === undefined) return error;
-  const found = `HTTP ${status} (${error.name}) after 1 attempt`;
-  if (isTransientStatus(status) || error.name === "SlowDown") {
-    const after = parseRetryAfter($response?.headers?.["retry-after"]);
-    return new TransientFailure(`HTTP ${status} (${error.name})`, after, error);
-  }
-  const details = { source, found, cause: error, ...place };
-  if (status === 412) {
-    return new FuseError("Network", "the object changed while it was read", details);
-  }
-  if (status === 404) return new FuseError("Network", "there is no such object", details);
-  if (error.name === "InvalidObjectState") {
-    return new FuseError("Network", "this version of the object is archived", {
-      ...details,
-      remedy: "Ask for access to it on the portal, or take the latest version.",
-    });
-  }
-  if (status === 403) {
-    return new FuseError("Network", "access is denied", {
-      ...details,
-      remedy: deniedRemedy(access),
-    });
-  }
-  return new FuseError("Network", "the service refuses the read", details);
-}
-
-function deniedRemedy(access: S3Options): string {
-  if (access.requesterPays) return "This bucket bills its readers: check the credentials' rights.";
-  return access.signed
-    ? "Check the credentials' rights; the bucket may be requester-pays."
-    : "The bucket is not open: set AWS credentials, and say requester-pays if it bills its readers.";
 }

@@ -40,7 +40,7 @@ export async function writeSink(
     const plan = buildPlan(prepared, options, PROVENANCE);
     const planned = { plan, dataset: prepared, opened: undefined as never };
     const place = { base: `${folder}/x`, overwrite: false };
-    const destination = openSink(sink, flags, planned, place)!;
+    const destination = (await openSink(sink, flags, planned, place))!;
     const outcome = await destination.run({ onTask: () => {} });
     const files = new Map(
       readdirSync(folder).sort().map((name) => [name.slice(1), readFileSync(`${folder}/${name}`)]),

@@ -121,7 +121,7 @@ export class ArrowSink implements OrderedSink {
     await this.output.finish();
   }
 
-  abort(): void {
-    this.output.abort();
+  abort(): void | Promise<void> {
+    return this.output.abort();
   }
 }

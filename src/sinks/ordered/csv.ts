@@ -57,7 +57,7 @@ export class CsvSink implements OrderedSink {
     return this.output.finish();
   }
 
-  abort(): void {
-    this.output.abort();
+  abort(): void | Promise<void> {
+    return this.output.abort();
   }
 }

@@ -49,7 +49,7 @@ export class NdjsonSink implements OrderedSink {
     return this.output.finish();
   }
 
-  abort(): void {
-    this.output.abort();
+  abort(): void | Promise<void> {
+    return this.output.abort();
   }
 }

@@ -55,7 +55,7 @@ export class NpySink implements OrderedSink {
     return this.output.finish();
   }
 
-  abort(): void {
-    this.output.abort();
+  abort(): void | Promise<void> {
+    return this.output.abort();
   }
 }

@@ -13,7 +13,7 @@ export interface ByteOutput {
   /** Makes the output appear under its name, whole. */
   finish(): void | Promise<void>;
   /** Drops what was written, as far as it can be. */
-  abort(): void;
+  abort(): void | Promise<void>;
 }
 
 /** Keeps what is written in memory: for tests. */

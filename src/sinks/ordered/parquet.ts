@@ -169,7 +169,7 @@ export class ParquetSink implements OrderedSink {
     await this.output.finish();
   }
 
-  abort(): void {
-    this.output.abort();
+  abort(): void | Promise<void> {
+    return this.output.abort();
   }
 }

@@ -38,8 +38,8 @@ export class RawSink implements OrderedSink {
     return this.output.finish();
   }
 
-  abort(): void {
-    this.output.abort();
+  abort(): void | Promise<void> {
+    return this.output.abort();
   }
 }
 

@@ -72,7 +72,7 @@ export async function runTables(outputs: TableOutput[], run: TableRun): Promise<
   try {
     return await sequencer.run();
   } catch (error) {
-    for (const { sink } of outputs) sink.abort();
+    for (const { sink } of outputs) await sink.abort();
     if (run.signal?.aborted) {
       throw new FuseError("Aborted", "cancelled", { source: run.plan.input.name });
     }

@@ -34,8 +34,8 @@ export class DescribedSink implements OrderedSink {
     await this.inner.finish(rows);
   }
 
-  abort(): void {
-    this.inner.abort();
-    this.output.abort();
+  async abort(): Promise<void> {
+    await this.inner.abort();
+    await this.output.abort();
   }
 }

@@ -51,7 +51,7 @@ export interface OrderedSink {
   /** Writes what ends the output; `rows` is the number of rows there were. */
   finish(rows: number): void | Promise<void>;
   /** Drops what was written. */
-  abort(): void;
+  abort(): void | Promise<void>;
   /** Bytes written so far. */
   readonly bytesWritten: number;
 }

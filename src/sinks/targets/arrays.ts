@@ -29,7 +29,7 @@ export abstract class JoinedArrays extends PartialDirectory implements Target {
    */
   constructor(
     folder: string,
-    readonly makeOutput: () => ByteOutput,
+    readonly makeOutput: () => ByteOutput | Promise<ByteOutput>,
     /** Multiply values with a CF scale out: NumPy's formats have no place for one. */
     readonly physical: boolean,
   ) {
@@ -47,12 +47,12 @@ export abstract class JoinedArrays extends PartialDirectory implements Target {
   async finish(): Promise<void> {
     if (!this.#tree) throw new FuseError("Sink", "the arrays have no metadata");
     const files = new ChunkFiles(this.path);
-    const output = this.makeOutput();
+    const output = await this.makeOutput();
     try {
       await this.join(this.#tree, files, output);
       await output.finish();
     } catch (error) {
-      output.abort();
+      await output.abort();
       throw error;
     } finally {
       files.close();
@@ -72,7 +72,7 @@ export abstract class JoinedArrays extends PartialDirectory implements Target {
 export class NpyTarget extends JoinedArrays {
   constructor(
     folder: string,
-    makeOutput: () => ByteOutput,
+    makeOutput: () => ByteOutput | Promise<ByteOutput>,
     physical: boolean,
     readonly array: string,
   ) {

@@ -24,7 +24,7 @@ export class MatTarget extends JoinedArrays {
   /** @param version "7.3" to insist on it; else version 5 as long as every variable fits */
   constructor(
     folder: string,
-    makeOutput: () => ByteOutput,
+    makeOutput: () => ByteOutput | Promise<ByteOutput>,
     physical: boolean,
     readonly version: "5" | "7.3" | undefined,
   ) {

@@ -4,17 +4,11 @@
  * before everything is there.
  */
 import { FuseError } from "../../errors.ts";
-import { s3Access } from "../../source/s3-access.ts";
-import { listObjects, s3Client } from "../../source/s3.ts";
-import {
-  awaitRetry,
-  DEFAULT_RETRY,
-  isTransientStatus,
-  TransientFailure,
-} from "../../source/retry.ts";
+import { listObjects } from "../../source/s3.ts";
 import type { S3Options } from "../../source/source.ts";
-import { Kernels } from "../../stream/kernels.ts";
 import { collect } from "./collect.ts";
+import { S3Bucket } from "./s3-bucket.ts";
+import { JOURNAL, S3Journal } from "./s3-journal.ts";
 import type { ObjectWriter, Target, TargetSpec } from "./target.ts";
 
 /** Objects above this are uploaded in parts of this size (S3 takes parts from 5 MiB). */
@@ -23,8 +17,6 @@ const PART_BYTES = 16 << 20;
 const WAITING_BYTES = 96 << 20;
 /** Uploads under way at a time. */
 const UPLOADS = 4;
-/** Keys deleted by one request, the most S3 takes. */
-const DELETED = 1000;
 /** Root metadata in the order they are written: what makes the store openable comes last. */
 const ROOT = [".zattrs", ".zmetadata", ".zgroup", "zarr.json"];
 
@@ -36,6 +28,14 @@ export interface S3Place {
   s3: S3Options;
 }
 
+/** The full key of a name below a prefix. */
+export function keyBelow(prefix: string, name: string): string {
+  return [prefix, name].filter((p) => p !== "").join("/");
+}
+
+/** What lies below a prefix. */
+type Present = "nothing" | "store" | "unfinished" | "other";
+
 /** A store below `s3://bucket/prefix/`. */
 export class S3Target implements Target {
   readonly spec: TargetSpec = { kind: "owner" };
@@ -43,38 +43,65 @@ export class S3Target implements Target {
   readonly #queue: { key: string; bytes: Uint8Array<ArrayBuffer> }[] = [];
   readonly #running = new Set<Promise<void>>();
   readonly #written: string[] = [];
+  readonly #stopped = new AbortController();
   #waiting = 0;
   #failure: unknown;
 
-  private constructor(readonly place: S3Place, readonly kernels: Kernels) {}
+  private constructor(
+    readonly place: S3Place,
+    readonly bucket: S3Bucket,
+    /** What an earlier run has left and this one goes on with: lengths by full key. */
+    readonly kept: Map<string, number>,
+  ) {}
 
   /**
-   * Opens a prefix; with `overwrite` what lies below it is removed first.
+   * Opens a prefix. What an unfinished run has left below it is gone on with where `goOn` says so, else
+   * removed; a finished store is only replaced with `overwrite`.
+   * @param goOn asked about the journal of an unfinished run
    * @returns null when there is a store already and it is not to be replaced
-   * @throws FuseError `Network` when the bucket cannot be reached
+   * @throws FuseError `Network` when the bucket cannot be reached, `Sink` when other objects are there
    */
-  static async open(place: S3Place, overwrite: boolean): Promise<S3Target | null> {
-    const target = new S3Target(place, await Kernels.load());
-    const keys: string[] = [];
-    const { bucket, prefix, s3 } = place;
-    for await (const { key } of listObjects({ bucket, prefix: `${prefix}/`, s3 })) keys.push(key);
-    if (keys.length && !overwrite) return null;
-    await target.#delete(keys);
-    return target;
-  }
-
-  /** Writes one object below a prefix. */
-  static async putObject(
+  static async open(
     place: S3Place,
-    key: string,
-    bytes: Uint8Array<ArrayBuffer>,
-  ): Promise<void> {
-    await new S3Target(place, await Kernels.load()).#upload(key, bytes);
+    overwrite: boolean,
+    goOn: (journal: S3Journal) => Promise<boolean> = () => Promise.resolve(false),
+  ): Promise<S3Target | null> {
+    const { bucket, prefix, s3 } = place;
+    const lengths = new Map<string, number>();
+    for await (const { key, size } of listObjects({ bucket, prefix: `${prefix}/`, s3 })) {
+      lengths.set(key, size);
+    }
+    const present = whatIsThere(prefix, [...lengths.keys()]);
+    if (present === "store" && !overwrite) return null;
+    const writer = await S3Bucket.of(bucket, s3);
+    const uri = writer.uri(prefix);
+    if (present === "other" && !overwrite) {
+      throw new FuseError("Sink", "objects that are no store lie where the output goes", {
+        source: uri,
+        found: `${lengths.size} objects`,
+        remedy: "--overwrite removes them",
+      });
+    }
+    if (present !== "nothing") await writer.endUploads(`${prefix}/`);
+    const journal = new S3Journal(place, writer, lengths);
+    if (present === "unfinished" && !overwrite && await goOn(journal)) {
+      return new S3Target(place, writer, lengths);
+    }
+    // What makes an old store openable goes first.
+    const roots = ROOT.map((name) => keyBelow(prefix, name)).filter((key) => lengths.has(key));
+    await writer.delete(roots);
+    await writer.delete([...lengths.keys()].filter((key) => !roots.includes(key)));
+    return new S3Target(place, writer, new Map());
   }
 
   /** The address of the store. */
   get uri(): string {
-    return `s3://${this.place.bucket}/${this.place.prefix}`;
+    return this.bucket.uri(this.place.prefix);
+  }
+
+  /** The journal of this store. */
+  journal(): S3Journal {
+    return new S3Journal(this.place, this.bucket, this.kept, this);
   }
 
   create(key: string): ObjectWriter {
@@ -95,7 +122,7 @@ export class S3Target implements Target {
   #start(): void {
     while (this.#queue.length && this.#running.size < UPLOADS && this.#failure === undefined) {
       const { key, bytes } = this.#queue.shift()!;
-      const upload = this.#upload(key, bytes).catch((error) => {
+      const upload = this.upload(key, bytes).catch((error) => {
         this.#failure ??= error;
       }).finally(() => {
         this.#waiting -= bytes.length;
@@ -117,128 +144,49 @@ export class S3Target implements Target {
 
   async finish(): Promise<void> {
     await this.drain(0);
+    const { prefix } = this.place;
+    const journal = keyBelow(prefix, `${JOURNAL}/`);
+    const records = new Set([...this.#written, ...this.kept.keys()]);
+    await this.bucket.delete([...records].filter((key) => key.startsWith(journal)));
     for (const key of ROOT) {
       const bytes = this.#root.get(key);
-      if (bytes) await this.#upload(key, bytes as Uint8Array<ArrayBuffer>);
+      if (bytes) await this.upload(key, bytes as Uint8Array<ArrayBuffer>);
     }
+  }
+
+  async suspend(): Promise<void> {
+    this.#queue.length = 0;
+    this.#failure ??= new FuseError("Aborted", "cancelled", { source: this.uri });
+    this.#stopped.abort(this.#failure);
+    await Promise.allSettled(this.#running);
   }
 
   async abort(): Promise<void> {
-    this.#queue.length = 0;
-    this.#failure ??= new FuseError("Aborted", "cancelled");
-    await Promise.allSettled(this.#running);
-    await this.#delete(this.#written).catch(() => {});
+    await this.suspend();
+    await this.bucket.delete([...new Set([...this.#written, ...this.kept.keys()])]).catch(() => {});
   }
 
-  async #upload(key: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    const full = [this.place.prefix, key].filter((p) => p).join("/");
+  /** Uploads one object of the store at once. @throws FuseError `Sink`. */
+  async upload(key: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    const full = keyBelow(this.place.prefix, key);
+    const { signal } = this.#stopped;
     this.#written.push(full);
-    if (bytes.length > PART_BYTES) return await this.#uploadParts(full, bytes);
-    const { PutObjectCommand } = await import("@aws-sdk/client-s3");
-    await this.#send(
-      full,
-      (Bucket) =>
-        new PutObjectCommand({
-          Bucket,
-          Key: full,
-          Body: bytes,
-          ChecksumCRC32C: this.#checksum(bytes),
-        }),
-    );
-  }
-
-  async #uploadParts(key: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    const s3 = await import("@aws-sdk/client-s3");
-    const { UploadId } = await this.#send(
-      key,
-      (Bucket) =>
-        new s3.CreateMultipartUploadCommand({ Bucket, Key: key, ChecksumAlgorithm: "CRC32C" }),
-    ) as { UploadId?: string };
+    if (bytes.length <= PART_BYTES) return await this.bucket.put(full, bytes, signal);
+    const parts = await this.bucket.beginParts(full, signal);
     try {
-      const parts: { ETag?: string; PartNumber: number; ChecksumCRC32C: string }[] = [];
-      for (let at = 0, PartNumber = 1; at < bytes.length; at += PART_BYTES, PartNumber++) {
-        const Body = bytes.subarray(at, at + PART_BYTES);
-        const ChecksumCRC32C = this.#checksum(Body);
-        const { ETag } = await this.#send(
-          key,
-          (Bucket) =>
-            new s3.UploadPartCommand({
-              Bucket,
-              Key: key,
-              UploadId,
-              PartNumber,
-              Body,
-              ChecksumCRC32C,
-            }),
-        ) as { ETag?: string };
-        parts.push({ ETag, PartNumber, ChecksumCRC32C });
+      for (let at = 0, number = 1; at < bytes.length; at += PART_BYTES, number++) {
+        await parts.put(number, bytes.subarray(at, at + PART_BYTES), signal);
       }
-      await this.#send(
-        key,
-        (Bucket) =>
-          new s3.CompleteMultipartUploadCommand({
-            Bucket,
-            Key: key,
-            UploadId,
-            MultipartUpload: { Parts: parts },
-          }),
-      );
+      await parts.complete(signal);
     } catch (error) {
-      await this.#send(
-        key,
-        (Bucket) => new s3.AbortMultipartUploadCommand({ Bucket, Key: key, UploadId }),
-      ).catch(() => {});
+      await parts.abort();
       throw error;
     }
   }
+}
 
-  /** CRC-32C as S3 writes it: base64 of four bytes, the highest first. */
-  #checksum(bytes: Uint8Array): string {
-    const crc = this.kernels.crc32cBytes(bytes);
-    return btoa(String.fromCharCode(crc >>> 24, (crc >>> 16) & 255, (crc >>> 8) & 255, crc & 255));
-  }
-
-  async #delete(keys: string[]): Promise<void> {
-    const { DeleteObjectsCommand } = await import("@aws-sdk/client-s3");
-    for (let at = 0; at < keys.length; at += DELETED) {
-      const Objects = keys.slice(at, at + DELETED).map((Key) => ({ Key }));
-      await this.#send(
-        this.place.prefix,
-        (Bucket) => new DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } }),
-      );
-    }
-  }
-
-  /** Sends a command, again where the service is busy. */
-  // deno-lint-ignore no-explicit-any
-  async #send(key: string, command: (bucket: string) => any): Promise<unknown> {
-    const access = s3Access(this.place.bucket, {
-      ...this.place.s3,
-      signed: this.place.s3.signed ?? true,
-    });
-    const client = await s3Client({ ...access, signed: this.place.s3.signed ?? true });
-    for (let failures = 1;; failures++) {
-      try {
-        return await client.send(command(this.place.bucket));
-      } catch (error) {
-        const status = (error as { $metadata?: { httpStatusCode?: number } }).$metadata
-          ?.httpStatusCode;
-        const source = `s3://${this.place.bucket}/${key}`;
-        if (status !== undefined && !isTransientStatus(status)) {
-          throw new FuseError(
-            "Sink",
-            `the object cannot be written: ${(error as Error).message || (error as Error).name}`,
-            {
-              source,
-              found: `status ${status}`,
-              cause: error,
-            },
-          );
-        }
-        await awaitRetry(new TransientFailure((error as Error).message), failures, DEFAULT_RETRY, {
-          source,
-        });
-      }
-    }
-  }
+function whatIsThere(prefix: string, keys: string[]): Present {
+  if (keys.length === 0) return "nothing";
+  if (keys.some((key) => ROOT.some((name) => key === keyBelow(prefix, name)))) return "store";
+  return keys.includes(keyBelow(prefix, `${JOURNAL}/plan.json`)) ? "unfinished" : "other";
 }

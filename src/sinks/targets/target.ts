@@ -33,4 +33,6 @@ export interface Target {
   finish(): Promise<void>;
   /** Removes everything written. */
   abort(): Promise<void>;
+  /** Stops writing and leaves what is there, for a run that goes on; absent where there is nothing to stop. */
+  suspend?(): Promise<void>;
 }

@@ -24,7 +24,11 @@ export class ZipTarget extends PartialDirectory implements Target {
    * @param makeOutput opens the output, when the objects are complete
    * @param keep goes on with what an earlier run has left, instead of beginning anew
    */
-  constructor(folder: string, readonly makeOutput: () => ByteOutput, keep = false) {
+  constructor(
+    folder: string,
+    readonly makeOutput: () => ByteOutput | Promise<ByteOutput>,
+    keep = false,
+  ) {
     super(folder);
     if (!keep) rmSync(folder, { recursive: true, force: true });
   }
@@ -50,13 +54,13 @@ export class ZipTarget extends PartialDirectory implements Target {
         };
       }
     };
-    const output = this.makeOutput();
+    const output = await this.makeOutput();
     const zip = makeZip(members(), { buffersAreUTF8: true }) as ReadableStream<Uint8Array>;
     try {
       for await (const piece of zip) await output.write(piece);
       await output.finish();
     } catch (error) {
-      output.abort();
+      await output.abort();
       throw error;
     }
     rmSync(this.path, { recursive: true });
