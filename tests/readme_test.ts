@@ -1,6 +1,7 @@
 /** The README keeps what it promises in words that can be checked. */
 import assert from "node:assert/strict";
 import { FORMATS } from "../decoders/registry.ts";
+import { arrayJobOf } from "./slurm/readme.ts";
 import { withTable } from "../tools/readme-formats.ts";
 
 const README = new URL("../README.md", import.meta.url);
@@ -23,6 +24,13 @@ Deno.test("links of the README and the docs lead somewhere", async () => {
       );
     }
   }
+});
+
+Deno.test("the array job is one that shares all tasks, whatever their number", async () => {
+  const { script, plan, submit, finish } = arrayJobOf(await Deno.readTextFile(README));
+  assert.match(script, /^#!\/bin\/bash\n#SBATCH .*--array=0-3/);
+  assert.match(script, /--part "\$SLURM_ARRAY_TASK_ID\/\$SLURM_ARRAY_TASK_COUNT"/);
+  assert.ok(plan && submit.startsWith("job=$(sbatch ") && finish.includes("afterok:$job"));
 });
 
 Deno.test("every format says what it reads, and its extensions are its own", () => {
