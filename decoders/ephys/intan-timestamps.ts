@@ -23,6 +23,8 @@ export interface TimestampTrack {
   samplesPerUnit: number;
   /** Whether the first counter is a signed number; later ones are taken relative to it. */
   signed: boolean;
+  /** Near files are read through up to this many bytes; {@link SWEEP_BYTES} when absent. */
+  sweepBytes?: number;
   signal?: AbortSignal;
 }
 
@@ -58,12 +60,14 @@ export async function findRuns(track: TimestampTrack): Promise<TimeRuns> {
   const { units, samplesPerUnit } = track;
   const local = track.source.distance === "local";
   const bytes = units * track.strideBytes;
+  const { sweepBytes } = track;
   const sweep = local
-    ? bytes <= SWEEP_BYTES || units <= SWEEP_READS
+    ? bytes <= (sweepBytes ?? SWEEP_BYTES) || sweepBytes === undefined && units <= SWEEP_READS
     : bytes <= 65_536 || units <= FIRST_PROBES.remote;
   let starts = await (sweep ? sweepTrack(track) : halveTrack(track));
   let complete = sweep;
-  if (!sweep && local && starts.some((s) => s.gap < 0) && units <= 8 * SWEEP_READS) {
+  const most = sweepBytes === undefined ? 8 * SWEEP_READS : SWEEP_READS;
+  if (!sweep && local && starts.some((s) => s.gap < 0) && units <= most) {
     // Halving rests on a counter that never falls back.
     starts = await sweepTrack(track);
     complete = true;

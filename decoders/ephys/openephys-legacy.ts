@@ -3,20 +3,34 @@
  * structure.openephys. Source: Open Ephys GUI documentation, "Open Ephys Format".
  */
 import { ensure, FuseError } from "../../src/errors.ts";
-import type { Dataset, StreamBlock } from "../../src/model/dataset.ts";
-import { eventsFromValues } from "../../src/model/dataset.ts";
+import { checkSegments } from "../../src/model/check.ts";
+import type { Attributes, Dataset } from "../../src/model/dataset.ts";
 import { frameTable, type Segment } from "../../src/model/layout.ts";
 import { type ByteSource, viewOf } from "../../src/source/source.ts";
 import type { OpenOptions } from "../format.ts";
-import { addTable, type ColumnShape, type Passes, uniqueName } from "./record-tables.ts";
+import {
+  channelKind,
+  COUNTER_BYTES,
+  counterSegments,
+  momentOfZero,
+  usualUnits,
+} from "./openephys-clock.ts";
+import { addEvents, addMessages, addSpikes } from "./openephys-legacy-tables.ts";
+import { type Passes, uniqueName } from "./record-tables.ts";
 
-const HEADER_BYTES = 1024, EVENT_BYTES = 16, BLOCK_BYTES = 1 << 20;
-/** Bytes before and after the samples of a record. */
-const HEAD_BYTES = 12, MARKER_BYTES = 10;
+/** Bytes of the header of a file. */
+export const HEADER_BYTES = 1024;
+const BLOCK_BYTES = 1 << 20;
+/** Bytes before and after the samples of a record; before 0.2 there was no number of the recording. */
+const HEAD_BYTES = 12, OLD_HEAD_BYTES = 10, MARKER_BYTES = 10;
 /** Most bytes of a description or of messages. */
 const MOST_TEXT_BYTES = 64 << 20;
+/** Bytes of settings.xml in which its first section is looked for. */
+const SETTINGS_BYTES = 65_536;
 
 interface LegacyFile {
+  headBytes: number;
+  kind: string;
   source: ByteSource;
   index: number;
   fields: Map<string, string>;
@@ -34,7 +48,11 @@ async function readText(source: ByteSource, signal?: AbortSignal): Promise<strin
   return new TextDecoder().decode(bytes);
 }
 
-async function readFields(source: ByteSource, signal?: AbortSignal): Promise<Map<string, string>> {
+/** Fields of a file's header, without quotes. @throws FuseError where it is none */
+export async function readFields(
+  source: ByteSource,
+  signal?: AbortSignal,
+): Promise<Map<string, string>> {
   if ((source.size ?? 0) < HEADER_BYTES) {
     throw new FuseError("Truncated", "the file ends inside its header", {
       source: source.name,
@@ -63,43 +81,126 @@ export async function readLegacy(
 ): Promise<void> {
   const [main] = dataset.sources;
   const described = main.name.toLowerCase().endsWith(".openephys");
-  const members: ByteSource[] = [];
-  if (described) {
-    const xml = await readText(main, signal);
-    const names = new Set([...xml.matchAll(/\bfilename\s*=\s*"([^"]+)"/g)].map((m) => m[1]));
-    names.add("messages.events");
-    for (const raw of names) {
-      const name = raw.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
-      if (!/\.(continuous|events|spikes)$/.test(name)) continue;
-      const member = await main.sibling(name);
-      if (member) {
-        dataset.sources.push(member);
-        members.push(member);
-      } else if (name !== "messages.events") dataset.warnings.push(`${name}: not there; left out`);
-    }
-    ensure(members.length > 0, "none of the files it names is there", { source: main.name });
-  } else members.push(main);
+  const members = described ? await membersOf(dataset, signal) : [main];
   const signals: LegacyFile[] = [];
-  const indexOf = (member: ByteSource) => dataset.sources.indexOf(member);
   for (const member of members.filter((m) => m.name.endsWith(".continuous"))) {
-    signals.push(await openContinuous(member, indexOf(member), dataset.warnings, signal));
+    const index = dataset.sources.indexOf(member);
+    signals.push(await openContinuous(member, index, dataset.warnings, signal));
   }
   await addSignals(dataset, signals, signal);
   const rate = dataset.recordings[0]?.samplingFrequency ?? 0;
   const names = new Set<string>();
+  let softwareMs: number | undefined;
   for (const member of members) {
     const name = member.name.replace(/\.\w+$/, "");
     if (member.name.endsWith(".spikes")) {
       await addSpikes(dataset, passes, member, uniqueName(name, names), rate, signal);
+    } else if (member.name.endsWith(".timestamps")) {
+      addTimestamps(dataset, member, name);
     } else if (member.name.endsWith(".events")) {
       const start = await member.readUpTo(0, 13, { purpose: "header", signal });
       const binary = new TextDecoder("latin1").decode(start) === "header.format";
       if (binary) await addEvents(dataset, passes, member, uniqueName(name, names), rate, signal);
-      else addMessages(dataset, await readText(member, signal), uniqueName(name, names), rate);
+      else {
+        const text = await readText(member, signal);
+        softwareMs = addMessages(dataset, text, uniqueName(name, names), rate) ?? softwareMs;
+      }
     }
   }
-  dataset.metadata.modality = "electrophysiology";
-  if (signals.length) dataset.metadata.header = Object.fromEntries(signals[0].fields);
+  const { metadata } = dataset;
+  metadata.modality = "electrophysiology";
+  metadata.header = {
+    ...(signals.length ? Object.fromEntries(signals[0].fields) : {}),
+    ...(described ? await settingsOf(main, signal) : {}),
+    ...(softwareMs === undefined ? {} : { software_time_ms: softwareMs }),
+  };
+  if (softwareMs !== undefined) {
+    const first = dataset.recordings.map((r) => r.segments[0]?.startSeconds ?? 0);
+    const start = momentOfZero(softwareMs, first.length ? Math.min(...first) : 0);
+    if (start) metadata.startTime = start;
+  }
+}
+
+/** Number of the experiment a description is of: "structure_2.openephys"; 1 where it has none. */
+const experimentOf = (name: string) => Number(/_(\d+)\.openephys$/i.exec(name)?.[1] ?? 1);
+
+/** The files of an experiment: those its description names, and the others beside it that carry its number. */
+async function membersOf(dataset: Dataset, signal?: AbortSignal): Promise<ByteSource[]> {
+  const [main] = dataset.sources;
+  const xml = await readText(main, signal);
+  const named = new Set(
+    [...xml.matchAll(/\bfilename\s*=\s*"([^"]+)"/g)].map((m) =>
+      m[1].replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&quot;", '"')
+        .replaceAll("&apos;", "'").replaceAll("&amp;", "&")
+    ),
+  );
+  const experiment = experimentOf(main.name);
+  const suffix = experiment > 1 ? `_${experiment}` : "";
+  const likely = ["messages", "all_channels"].map((name) => `${name}${suffix}.events`);
+  const beside = await main.siblingNames() ?? [];
+  const others = new Set(beside.filter((n) => /\.openephys$/i.test(n)).map(experimentOf));
+  // Descriptions before 0.6 name the signals alone.
+  const unnamed = beside.filter((name) => {
+    const number = /_(\d+)\.(?:events|spikes)$/.exec(name)?.[1];
+    if (!/\.(events|spikes)$/.test(name)) return false;
+    const own = number === undefined || !others.has(Number(number)) ? 1 : Number(number);
+    return own === experiment;
+  }).sort();
+  const members: ByteSource[] = [];
+  for (const name of new Set([...named, ...likely, ...unnamed])) {
+    if (!/\.(continuous|events|spikes|timestamps)$/.test(name)) continue;
+    const member = await main.sibling(name);
+    if (member) {
+      dataset.sources.push(member);
+      members.push(member);
+    } else if (named.has(name)) dataset.warnings.push(`${name}: not there; left out`);
+  }
+  ensure(members.length > 0, "none of the files it names is there", { source: main.name });
+  return members;
+}
+
+/** What settings.xml says of the program and the machine. */
+async function settingsOf(main: ByteSource, signal?: AbortSignal): Promise<Attributes> {
+  const experiment = experimentOf(main.name);
+  const file = await main.sibling(experiment > 1 ? `settings_${experiment}.xml` : "settings.xml");
+  if (!file) return {};
+  try {
+    const bytes = await file.readUpTo(0, SETTINGS_BYTES, { purpose: "header", signal });
+    const info = /<INFO>([\s\S]*?)<\/INFO>/.exec(new TextDecoder().decode(bytes))?.[1] ?? "";
+    const settings: Attributes = {};
+    for (const [, key, value] of info.matchAll(/<(VERSION|DATE|OS|MACHINE)\b[^>]*>([^<]*)</g)) {
+      settings[key.toLowerCase()] = value.trim();
+    }
+    return Object.keys(settings).length ? { settings } : {};
+  } finally {
+    await file.close();
+  }
+}
+
+/** Synchronised times, one for each record of the signals: seconds as 64-bit floats, without a header. */
+function addTimestamps(dataset: Dataset, source: ByteSource, name: string): void {
+  const count = Math.floor(source.size! / 8);
+  if (!count) return;
+  const table = dataset.frameTables.push(
+    frameTable(8, [{ source: dataset.sources.indexOf(source), offset: 0, frameCount: count }]),
+  ) - 1;
+  dataset.arrays.push({
+    path: `source/${name.replaceAll("/", "_")}_timestamps`,
+    dtype: "float64",
+    dims: ["record"],
+    shape: [count],
+    units: "s",
+    layout: {
+      kind: "frames",
+      table,
+      stored: "float64",
+      littleEndian: true,
+      samplesPerFrame: 1,
+      channelOffsets: [0],
+      sampleStride: 8,
+    },
+    attributes: { long_name: "synchronised time of each record, as stored" },
+  });
 }
 
 async function openContinuous(
@@ -115,10 +216,31 @@ async function openContinuous(
     field: "blockLength",
     found: fields.get("blockLength"),
   });
-  const recordBytes = HEAD_BYTES + 2 * samples + MARKER_BYTES;
-  const bytes = source.size! - HEADER_BYTES, rest = bytes % recordBytes;
+  const version = versionOf(fields);
+  const bytes = source.size! - HEADER_BYTES;
+  const fits = (head: number) => bytes % (head + 2 * samples + MARKER_BYTES) === 0;
+  const isOld = fields.has("version") ? version < 0.2 : fits(OLD_HEAD_BYTES) && !fits(HEAD_BYTES);
+  const headBytes = isOld ? OLD_HEAD_BYTES : HEAD_BYTES;
+  if (isOld && version < 0.1) {
+    warnings.push(
+      `${source.name}: version 0.0 counts time in a unit of its own; times are doubtful`,
+    );
+  }
+  const recordBytes = headBytes + 2 * samples + MARKER_BYTES;
+  const rest = bytes % recordBytes;
   if (rest) warnings.push(`${source.name}: the file ends inside a record (${rest} bytes of it)`);
-  return { source, index, fields, samples, recordBytes, records: (bytes - rest) / recordBytes };
+  const records = (bytes - rest) / recordBytes;
+  const kind = channelKind(nameOf({ fields, source }));
+  return { source, index, fields, samples, headBytes, kind, recordBytes, records };
+}
+
+/** Version of a file, 0 where none is stated. */
+export function versionOf(fields: Map<string, string>): number {
+  return Number(fields.get("version")) || 0;
+}
+
+function nameOf({ fields, source }: Pick<LegacyFile, "fields" | "source">): string {
+  return fields.get("channel") || source.name.replace(/\.\w+$/, "");
 }
 
 async function addSignals(
@@ -127,6 +249,7 @@ async function addSignals(
   signal?: AbortSignal,
 ): Promise<void> {
   const groups = new Map<string, { files: LegacyFile[]; segments: Segment[]; rate: number }>();
+  const sweepBytes = COUNTER_BYTES / Math.max(1, files.length);
   for (const file of files) {
     const rate = Number(file.fields.get("sampleRate"));
     ensure(rate > 0 && Number.isFinite(rate), "the file states no sampling rate", {
@@ -138,28 +261,27 @@ async function addSignals(
       dataset.leftOut.push({ what: file.source.name, why: "it holds no samples" });
       continue;
     }
-    const segments = await segmentsOf(file, rate, signal);
+    const segments = await segmentsOf(file, rate, sweepBytes, dataset.warnings, signal);
     const shape = segments.map((s) => `${s.startIndex}@${s.startSeconds}`).join(" ");
-    const key = `${rate} ${file.records} ${file.samples} ${shape}`;
+    const key = `${rate} ${file.records} ${file.samples} ${file.headBytes} ${file.kind} ${shape}`;
     const group = groups.get(key) ?? { files: [], segments, rate };
     group.files.push(file);
     groups.set(key, group);
   }
   const names = new Set<string>();
+  const rates = new Set([...groups.values()].map((g) => g.rate));
   for (const { files, segments, rate } of groups.values()) {
-    const [{ samples, records, recordBytes }] = files;
+    const [{ samples, records, recordBytes, headBytes, kind }] = files;
+    const name = `continuous${kind && groups.size > 1 ? `_${kind}` : ""}` +
+      (rates.size > 1 ? `_${rate}hz` : "");
     dataset.recordings.push({
-      name: uniqueName(groups.size === 1 ? "continuous" : `continuous_${rate}hz`, names),
-      channels: files.map(({ fields, source }) => {
-        const name = fields.get("channel") || source.name.replace(/\.\w+$/, "");
-        return {
-          name,
-          // Voltages of analog inputs are in volts, those of electrodes in microvolts.
-          units: /^ADC/i.test(name) ? "V" : "uV",
-          gain: Number(fields.get("bitVolts")) || 1,
-          offset: 0,
-        };
-      }),
+      name: uniqueName(name, names),
+      channels: files.map((file) => ({
+        name: nameOf(file),
+        units: usualUnits(nameOf(file)),
+        gain: Number(file.fields.get("bitVolts")) || 1,
+        offset: 0,
+      })),
       samplingFrequency: rate,
       sampleCount: records * samples,
       segments,
@@ -179,7 +301,7 @@ async function addSignals(
           stored: "int16",
           littleEndian: false,
           samplesPerFrame: samples,
-          channelOffsets: [HEAD_BYTES],
+          channelOffsets: [headBytes],
           sampleStride: 2,
         },
       })),
@@ -187,28 +309,45 @@ async function addSignals(
   }
 }
 
+/** Runs of records. Files of many are not read through: jumps of the sample number are searched by halving. */
 async function segmentsOf(
   { source, records, recordBytes, samples }: LegacyFile,
   rate: number,
+  sweepBytes: number,
+  warnings: string[],
   signal?: AbortSignal,
 ): Promise<Segment[]> {
+  const offset = HEADER_BYTES, strideBytes = recordBytes;
+  const check = (view: DataView, at: number, place: number) =>
+    ensure(
+      view.getUint16(at + 8, true) === samples,
+      "a record of another length than the header states",
+      {
+        source: source.name,
+        offset: place + 8,
+        found: view.getUint16(at + 8, true),
+        expected: samples,
+      },
+    );
+  if (records * recordBytes > sweepBytes || source.distance !== "local") {
+    for (const record of new Set([0, records >> 1, records - 1])) {
+      const place = offset + record * recordBytes;
+      check(viewOf(await source.read(place, 10, { purpose: "header", signal })), 0, place);
+    }
+    const counters = { source, offset, strideBytes, count: records, samples, sweepBytes };
+    return await counterSegments(counters, records * samples, rate, warnings, signal);
+  }
   const step = Math.max(1, Math.floor(BLOCK_BYTES / recordBytes));
   const segments: Segment[] = [];
   let due = NaN;
   for (let first = 0; first < records; first += step) {
-    const count = Math.min(step, records - first), at = HEADER_BYTES + first * recordBytes;
+    const count = Math.min(step, records - first), at = offset + first * recordBytes;
     const view = viewOf(
       await source.read(at, count * recordBytes, { purpose: "bulk", signal }),
     );
     for (let i = 0; i < count; i++) {
       const stamp = Number(view.getBigInt64(i * recordBytes, true));
-      const n = view.getUint16(i * recordBytes + 8, true);
-      ensure(n === samples, "a record of another length than the header states", {
-        source: source.name,
-        offset: at + i * recordBytes + 8,
-        found: n,
-        expected: samples,
-      });
+      check(view, i * recordBytes, at + i * recordBytes);
       if (stamp !== due) {
         const startIndex = (first + i) * samples;
         segments.push({ startIndex, length: 0, startSeconds: stamp / rate });
@@ -217,162 +356,6 @@ async function segmentsOf(
       due = stamp + samples;
     }
   }
+  checkSegments(segments.length, { source: source.name, format: "openephys" });
   return segments;
-}
-
-type Getter = (view: DataView, at: number) => number;
-
-async function addEvents(
-  dataset: Dataset,
-  passes: Passes,
-  source: ByteSource,
-  name: string,
-  streamRate: number,
-  signal?: AbortSignal,
-): Promise<void> {
-  const fields = await readFields(source, signal);
-  const rate = Number(fields.get("sampleRate")) || streamRate || 1;
-  if (rate === 1) dataset.warnings.push(`${source.name}: no rate; times are sample numbers`);
-  const count = Math.floor((source.size! - HEADER_BYTES) / EVENT_BYTES);
-  const byte = (o: number): Getter => (v, at) => v.getUint8(at + o);
-  const columns: [string, Getter][] = [
-    ["type", byte(10)],
-    ["processor", byte(11)],
-    ["state", byte(12)],
-    ["channel", byte(13)],
-    ["recording", (v, at) => v.getUint16(at + 14, true)],
-  ];
-  await addTable(dataset, passes, {
-    name,
-    count,
-    rowBytes: EVENT_BYTES,
-    columns: [
-      { name: "time", dtype: "float64", units: "s", innerShape: [] },
-      { name: "sample_number", dtype: "int64", innerShape: [] },
-      ...columns.map(([name]): ColumnShape => ({ name, dtype: "uint16", innerShape: [] })),
-    ],
-    async *read(signal): AsyncGenerator<StreamBlock, undefined> {
-      const step = BLOCK_BYTES / EVENT_BYTES;
-      for (let first = 0; first < count; first += step) {
-        const n = Math.min(step, count - first);
-        const view = viewOf(
-          await source.read(HEADER_BYTES + first * EVENT_BYTES, n * EVENT_BYTES, {
-            purpose: "bulk",
-            signal,
-          }),
-        );
-        const stamps = BigInt64Array.from(
-          { length: n },
-          (_, i) => view.getBigInt64(i * EVENT_BYTES, true),
-        );
-        const time = Float64Array.from(stamps, (s) => Number(s) / rate);
-        yield { field: "time", values: time, count: n };
-        yield { field: "sample_number", values: stamps, count: n };
-        for (const [field, get] of columns) {
-          const values = Uint16Array.from({ length: n }, (_, i) => get(view, i * EVENT_BYTES));
-          yield { field, values, count: n };
-        }
-      }
-    },
-  }, signal);
-}
-
-/** Lines "sample number, text"; the first, of the computer's clock, gives the date. */
-function addMessages(dataset: Dataset, text: string, name: string, rate: number): void {
-  const time: number[] = [], label: string[] = [];
-  for (const line of text.split(/\r?\n/)) {
-    const m = /^\s*(\d+)\s*,?\s+(.*)$/.exec(line);
-    if (!m) continue;
-    if (/^Software Time/i.test(m[2])) {
-      const date = new Date(Number(m[1]));
-      if (/1970/.test(m[2]) && !isNaN(date.getTime())) {
-        dataset.metadata.startTime = date.toISOString();
-      }
-      continue;
-    }
-    time.push(Number(m[1]) / (rate || 1));
-    label.push(m[2]);
-  }
-  dataset.events.push(eventsFromValues(name, Float64Array.from(time), { label }));
-}
-
-/** Bytes of a spike record before its waveform. */
-const SPIKE_HEAD_BYTES = 42;
-
-async function addSpikes(
-  dataset: Dataset,
-  passes: Passes,
-  source: ByteSource,
-  name: string,
-  streamRate: number,
-  signal?: AbortSignal,
-): Promise<void> {
-  const fields = await readFields(source, signal);
-  const bytes = source.size! - HEADER_BYTES;
-  if (bytes < SPIKE_HEAD_BYTES) {
-    dataset.leftOut.push({ what: source.name, why: "it holds no spikes" });
-    return;
-  }
-  const head = viewOf(
-    await source.read(HEADER_BYTES, SPIKE_HEAD_BYTES, { purpose: "header", signal }),
-  );
-  const wires = head.getUint16(19, true), samples = head.getUint16(21, true);
-  const size = wires * samples;
-  const rowBytes = SPIKE_HEAD_BYTES + 2 * size + 6 * wires + 2;
-  ensure(size > 0 && rowBytes <= BLOCK_BYTES, "impossible spike records", {
-    source: source.name,
-    offset: HEADER_BYTES + 19,
-    found: `${wires} channels of ${samples} samples`,
-  });
-  const rate = Number(fields.get("sampleRate")) || streamRate || 1;
-  const count = Math.floor(bytes / rowBytes);
-  const shape = (name: string): ColumnShape => ({ name, dtype: "uint16", innerShape: [] });
-  await addTable(dataset, passes, {
-    name,
-    count,
-    rowBytes,
-    columns: [
-      { name: "time", dtype: "float64", units: "s", innerShape: [] },
-      shape("unit"),
-      shape("electrode"),
-      {
-        name: "waveform",
-        dtype: "float32",
-        units: "uV",
-        innerShape: [wires, samples],
-        innerDims: ["electrode_wire", "waveform_sample"],
-      },
-    ],
-    async *read(signal): AsyncGenerator<StreamBlock, undefined> {
-      const step = Math.max(1, Math.floor(BLOCK_BYTES / rowBytes));
-      for (let first = 0; first < count; first += step) {
-        const n = Math.min(step, count - first), at = HEADER_BYTES + first * rowBytes;
-        const view = viewOf(await source.read(at, n * rowBytes, { purpose: "bulk", signal }));
-        const time = new Float64Array(n), unit = new Uint16Array(n), electrode = new Uint16Array(n);
-        const waveform = new Float32Array(n * size);
-        for (let i = 0; i < n; i++) {
-          const o = i * rowBytes;
-          ensure(
-            view.getUint16(o + 19, true) === wires && view.getUint16(o + 21, true) === samples,
-            "a spike record of another size than the first",
-            { source: source.name, offset: at + o + 19 },
-          );
-          time[i] = Number(view.getBigInt64(o + 1, true)) / rate;
-          unit[i] = view.getUint16(o + 23, true);
-          electrode[i] = view.getUint16(o + 25, true);
-          for (let w = 0; w < wires; w++) {
-            const gain = view.getFloat32(o + SPIKE_HEAD_BYTES + 2 * size + 4 * w, true) || 1;
-            for (let k = w * samples; k < (w + 1) * samples; k++) {
-              const raw = view.getUint16(o + SPIKE_HEAD_BYTES + 2 * k, true);
-              waveform[i * size + k] = (raw - 32_768) / gain * 1000;
-            }
-          }
-        }
-        yield { field: "time", values: time, count: n };
-        yield { field: "unit", values: unit, count: n };
-        yield { field: "electrode", values: electrode, count: n };
-        yield { field: "waveform", values: waveform, count: n };
-      }
-    },
-  }, signal);
 }

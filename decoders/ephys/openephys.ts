@@ -9,9 +9,11 @@ export const openephys: FormatDescriptor = {
   extensions: [".oebin", ".openephys", ".continuous", ".events", ".spikes"],
   needs: "random",
   reads:
-    "binary: all streams of a recording with pauses, TTL and text events, spikes; legacy: channels " +
-    "of a recording together or a file alone, events, messages, spikes",
-  missing: "each recording folder is opened on its own; several experiments are not joined",
+    "binary (0.4 to 1.x): all streams of a recording with pauses and synchronised times, TTL and text " +
+    "events, metadata, spikes; legacy (0.1 to 0.6): channels of a recording together or a file alone, " +
+    "events, messages, spikes",
+  missing:
+    "each recording folder is opened on its own, without the settings.xml above it; kwik files",
   references: [
     "Open Ephys GUI documentation, Binary Format and Open Ephys Format",
     "compared with neo 0.14.6 OpenEphysBinaryRawIO and OpenEphysRawIO",
