@@ -44,7 +44,7 @@ export async function resolveInputs(
       flags,
       signal,
     )
-    : localInputs(args, flags, signal);
+    : await namedInputs(args, flags, signal);
   const include = globMatcher(flags.include as string[] | undefined);
   const exclude = globMatcher(flags.exclude as string[] | undefined);
   const files = inputs.files.filter((f) => (!include || include(f.path)) && !exclude?.(f.path));
@@ -66,13 +66,28 @@ function exists(path: string): boolean {
   }
 }
 
-function localInputs(args: string[], flags: FlagValues, signal?: AbortSignal): Inputs {
+async function namedInputs(
+  args: string[],
+  flags: FlagValues,
+  signal?: AbortSignal,
+): Promise<Inputs> {
   const options = sourceOptions(flags, signal);
   const files: JobInput[] = [];
   // What an earlier run wrote below the input is no input.
   const leaveOut = flags.outputDir === undefined ? undefined : resolve(String(flags.outputDir));
+  const bucketOut = /^s3:/i.test(String(flags.outputDir))
+    ? `${String(flags.outputDir).replace(/\/+$/, "")}/`
+    : undefined;
   let collection = args.length > 1;
   for (const arg of args) {
+    const below = /^s3:/i.test(arg)
+      ? await (await import("./s3-inputs.ts")).prefixFiles(arg, options, isOutput, bucketOut)
+      : null;
+    if (below) {
+      collection = true;
+      files.push(...below.map((f) => isDatasetMetadata(f.path) ? { ...f, skip: METADATA } : f));
+      continue;
+    }
     const stat = /^[a-z][a-z0-9+.-]*:\/\//i.test(arg) || arg === "-" ? undefined : statOf(arg);
     if (stat?.isDirectory) {
       collection = true;
@@ -136,6 +151,14 @@ interface Walk {
 /** Stores this program wrote, and what a run is writing. */
 const OUTPUTS = /\.zarr(\.zip)?$|\.partial$|\.writing$/;
 
+/** True for names that are passed over: hidden ones, stores, and what is being written. */
+function isOutput(name: string): boolean {
+  return name.startsWith(".") || OUTPUTS.test(name);
+}
+
+/** Why the spreadsheets of a dataset are not converted. */
+const METADATA = "dataset metadata, not data";
+
 /**
  * The files below a folder, by name. Links are followed, as datasets kept by git-annex or DataLad are
  * made of them; `parents` are the real paths above, so that a link to one of them ends the search.
@@ -148,7 +171,7 @@ function* folderFiles(walk: Walk, below = "", parents: string[] = []): Generator
   for (const name of names.sort()) {
     const path = below ? `${below}/${name}` : name;
     const full = resolve(walk.root, path);
-    if (name.startsWith(".") || OUTPUTS.test(name) || full === walk.leaveOut) continue;
+    if (isOutput(name) || full === walk.leaveOut) continue;
     const stat = statOf(full);
     if (stat?.isDirectory) yield* folderFiles(walk, path, [...parents, real]);
     // A link that leads nowhere is a file that is missing, and reported so.
@@ -158,7 +181,7 @@ function* folderFiles(walk: Walk, below = "", parents: string[] = []): Generator
         uri: full,
         size: stat?.size,
         open: () => openSource(full, walk.options),
-        ...(isDatasetMetadata(path) ? { skip: "dataset metadata, not data" } : {}),
+        ...(isDatasetMetadata(path) ? { skip: METADATA } : {}),
       };
     }
   }

@@ -15,6 +15,8 @@ const STATEMENTS: Record<string, string> = {
   NoSuchKey: "there is no such object",
   NoSuchVersion: "there is no such version of the object",
   InvalidAccessKeyId: "the service does not know the access key",
+  // Versity's gateway says so.
+  XAdminUserNotFound: "the service does not know the access key",
   SignatureDoesNotMatch: "the secret key does not fit the access key",
   ExpiredToken: "the credentials have run out",
   InvalidToken: "the session token is not valid",
@@ -71,12 +73,13 @@ function statement(name: string, status: number, tag: ErrorTag): string {
     case 403:
       return "access is denied";
     case 404:
-      return STATEMENTS.NoSuchKey;
+      // An answer to HEAD has no body, and the SDK calls it NotFound.
+      if (/^(NotFound|404|UnknownError|Unknown|Error)$/.test(name)) return STATEMENTS.NoSuchKey;
+      break;
     case 412:
       return "the object changed while it was read";
-    default:
-      return `the service refuses the ${tag === "Sink" ? "write" : "read"}`;
   }
+  return `the service refuses the ${tag === "Sink" ? "write" : "read"}`;
 }
 
 function remedy(
@@ -93,7 +96,7 @@ function remedy(
   if (name === "InvalidObjectState") {
     return "Ask for access to it on the portal, or take the latest version.";
   }
-  if (/^(InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|InvalidToken)$/.test(name)) {
+  if (/^(InvalidAccessKeyId|XAdminUserNotFound|SignatureDoesNotMatch|ExpiredToken|InvalidToken)$/.test(name)) {
     return "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE" +
       (access.endpoint ? `, for ${access.endpoint}.` : ".");
   }

@@ -87,7 +87,7 @@ class S3Transport implements RangeTransport {
         { abortSignal: signal },
       );
     } catch (error) {
-      throw s3Failure(error, this.uri, this.access, { offset: start });
+      throw s3Failure(error, this.uri, this.access, start > 0 ? { offset: start } : {});
     }
   }
 

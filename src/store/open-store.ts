@@ -90,10 +90,16 @@ export async function openStore(input: string, options: SourceOptions = {}): Pro
     },
     () => Promise.resolve(),
   );
-  if (
-    await store.size("zarr.json") === undefined && await store.size(".zgroup") === undefined &&
-    await store.size(".zarray") === undefined
-  ) {
+  let found = false;
+  try {
+    for (const key of ["zarr.json", ".zgroup", ".zarray"]) {
+      found ||= await store.size(key) !== undefined;
+    }
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+  if (!found) {
     await store.close();
     throw new FuseError(
       "Usage",
@@ -108,8 +114,9 @@ export async function openStore(input: string, options: SourceOptions = {}): Pro
 
 /** What sources say of objects that are not there. */
 function isMissing(error: unknown): boolean {
-  return isFuseError(error, "Usage") ||
-    (isFuseError(error, "Network") && /\b(404|not found|NoSuchKey|no such)\b/i.test(error.message));
+  if (isFuseError(error, "Usage")) return true;
+  return isFuseError(error, "Network") && !/NoSuchBucket/.test(String(error.details.found)) &&
+    /\b(404|not found|NoSuchKey|no such)\b/i.test(error.message);
 }
 
 async function zipStore(path: string, options: SourceOptions): Promise<StoreReader> {
