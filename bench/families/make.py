@@ -159,8 +159,10 @@ def spikeglx(folder, size):
     channels = 385
     n = frames_of(size, channels)
     stem = os.path.join(folder, "big_g0_t0.imec0.ap")
+    block = noise(channels, 60_000)
+    block[:, -1] = np.arange(len(block)) // 15_000 % 2 * 64  # the probe's 1 Hz sync line
     with open(stem + ".bin", "wb") as f:
-        repeat(f, noise(channels, 65536), n * channels * 2)
+        repeat(f, block, n * channels * 2)
     table = "".join(f"({i} 0 0 500 250 1)" for i in range(384))
     with open(stem + ".meta", "w") as f:
         f.write("\n".join([
