@@ -126,6 +126,7 @@ Deno.test("spike2 text: events, levels, markers and text marks", async () => {
         body: ['0.5\t"A???"\t65\t0\t0\t0', '0.75\t"B\x7f??"\t66\t1\t2\t255'],
       },
       { number: 6, kind: "Marker", title: "Codes", body: ["1.5\t67\t0\t0\t0"] },
+      { number: 8, kind: "Evt+", title: "DigMark", body: ['0.5\t"B???"\t66\t0\t0\t0'] },
       {
         number: 31,
         kind: "TextMark",
@@ -155,11 +156,13 @@ Deno.test("spike2 text: events, levels, markers and text marks", async () => {
   assert.deepEqual(await column(dataset, "Keyboard", "character"), ["A", "B"]);
   assert.deepEqual(await column(dataset, "Keyboard", "code"), [65, 0, 0, 0, 66, 1, 2, 255]);
   assert.deepEqual(await column(dataset, "Codes", "label"), ["67"]);
-  assert.deepEqual(names(dataset.events[5]), ["time", "code", "label"]);
+  assert.deepEqual(names(dataset.events[5]), ["time", "code", "label", "character"]);
+  assert.deepEqual(await column(dataset, "DigMark", "code"), [66, 0, 0, 0]);
+  assert.deepEqual(names(dataset.events[6]), ["time", "code", "label"]);
   assert.deepEqual(await column(dataset, "Notes", "label"), ['base "line"', "10 \xb5M\tdrug"]);
   assert.deepEqual(await column(dataset, "params", "value"), [0.5, -7, 1.5, 8]);
-  assert.deepEqual(dataset.events[6].columns[2].innerShape, [2]);
-  assert.equal(dataset.events[6].attributes!.units, "au");
+  assert.deepEqual(dataset.events[7].columns[2].innerShape, [2]);
+  assert.equal(dataset.events[7].attributes!.units, "au");
 });
 
 Deno.test("spike2 text: WaveMarks", async () => {

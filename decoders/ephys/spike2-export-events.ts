@@ -75,8 +75,9 @@ async function firstLine(
   return line;
 }
 
+/** Kinds whose rows may have codes behind the time: some programs call markers events. */
 function isMarker(kind: string): boolean {
-  return /mark/i.test(kind);
+  return /mark|^evt|^level/i.test(kind);
 }
 
 function shapeOf({ kind }: ExportSection, line: string): RowShape {
@@ -94,13 +95,18 @@ function shapeOf({ kind }: ExportSection, line: string): RowShape {
   };
 }
 
+/** Kinds whose first code is a key. */
+function hasKeys({ kind }: ExportSection): boolean {
+  return kind === "Marker" || /^(?:evt|level)/i.test(kind);
+}
+
 function columnsOf(section: ExportSection, shape: RowShape): ColumnShape[] {
   const columns: ColumnShape[] = [{ name: "time", dtype: "float64", innerShape: [], units: "s" }];
   const text = (name: string) => columns.push({ name, dtype: "string", innerShape: [] });
   if (shape.codes.length > 0) {
     columns.push({ name: "code", dtype: "uint8", innerShape: [CODES], innerDims: ["code_layer"] });
   }
-  const keys = section.kind === "Marker" && shape.codes.length > 0;
+  const keys = hasKeys(section) && shape.codes.length > 0;
   if (shape.label >= 0 || keys) text("label");
   if (keys) text("character");
   if (shape.values.length > 0) {
@@ -165,7 +171,7 @@ function rowValues(
     values.value = numbers;
   }
   if (shape.label >= 0) values.label = parser.texts(shape.label);
-  if (section.kind === "Marker" && codes.length > 0) {
+  if (hasKeys(section) && codes.length > 0) {
     const first = (i: number) => codes[CODES * i];
     values.label ??= Array.from({ length: rows }, (_, i) => String(first(i)));
     values.character = Array.from(
