@@ -134,7 +134,8 @@ function structMatrix({ name, fields }: StructVariable): Uint8Array {
   fields.forEach(([field], i) => names.set(new TextEncoder().encode(field), i * width));
   const body = joined([
     preamble(STRUCT, 0, [1, 1], name),
-    element(5, words([width])),
+    // The length of the names is always a small element: its size and type share one word.
+    words([4 << 16 | 5, width]),
     element(1, names),
     ...fields.map(([, value]) => charMatrix(value)),
   ]);

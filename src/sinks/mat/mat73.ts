@@ -91,7 +91,8 @@ async function writeCells(
   for (const values of variable.values()) {
     for (const value of values) {
       const address = await writeChar(value, writer);
-      referred.push([`r${referred.length}`, address]);
+      // MATLAB takes any name here; Octave, which follows no references, finds the texts by this one.
+      referred.push([`${variable.name}_${addresses.length + 1}`, address]);
       addresses.push(address);
     }
   }
