@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 import { join } from "node:path";
 import { table } from "../src/commands/table.ts";
 import { pythonWith } from "../tools/python-env.ts";
-import { measure, type Measurement } from "./measure.ts";
+import { fastest, measure, type Measurement } from "./measure.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 const MAKE = join(ROOT, "bench/families/make.py");
@@ -62,9 +62,7 @@ async function best(command: string[], rounds: number): Promise<Measurement> {
     Deno.mkdirSync(output, { recursive: true });
     const m = await measure(command, output);
     Deno.removeSync(output, { recursive: true });
-    known = known && known.seconds < m.seconds
-      ? { ...known, peakBytes: Math.max(known.peakBytes, m.peakBytes) }
-      : { ...m, peakBytes: Math.max(known?.peakBytes ?? 0, m.peakBytes) };
+    known = known ? fastest(known, m) : m;
   }
   return known!;
 }

@@ -58,3 +58,9 @@ function folderBytes(folder: string): number {
   }
   return bytes;
 }
+
+/** The faster run's time, the higher memory of the two. */
+export function fastest(a: Measurement, b: Measurement): Measurement {
+  const winner = a.seconds <= b.seconds ? a : b;
+  return { ...winner, peakBytes: Math.max(a.peakBytes, b.peakBytes) };
+}
