@@ -7,7 +7,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Dataset } from "../../src/model/dataset.ts";
+import type { Dataset } from "../../src/model/dataset.ts";
 import { allocate, type DType, type NumericArray } from "../../src/model/dtype.ts";
 import { frameTable } from "../../src/model/layout.ts";
 import { MemorySource } from "../../src/source/memory.ts";
