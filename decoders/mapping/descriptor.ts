@@ -79,6 +79,10 @@ const table = v.strictObject({
     v.strictObject({
       column: v.union([column, v.pipe(v.array(column), v.minLength(1), v.maxLength(2))]),
       unit: v.optional(timeUnit),
+      dates: v.optional(described(
+        v.picklist(["day-first", "month-first"]),
+        "order of day and month where dates could be read either way",
+      )),
     }),
     byRate,
     byIndex,

@@ -1,4 +1,5 @@
 /** Turns the survey of a table into a Dataset. */
+import { FuseError } from "../../src/errors.ts";
 import {
   type Attributes,
   type Channel,
@@ -12,7 +13,9 @@ import type { Layout } from "../../src/model/layout.ts";
 import type { ByteSource } from "../../src/source/source.ts";
 import { separatorName } from "./csv-dialect.ts";
 import { medianStep } from "./csv-rate.ts";
-import { describeRoles, type RoleColumn } from "./csv-roles.ts";
+import { describeRoles, type RoleColumn, type Roles } from "./csv-roles.ts";
+import { draftTable } from "./csv-draft.ts";
+import { explainRoles } from "./csv-explain.ts";
 import { startTime } from "./csv-start.ts";
 import { type GeneratedTime, openTableStream, type Outlet, type StreamPlan } from "./csv-stream.ts";
 import type { Survey } from "./csv-survey.ts";
@@ -56,7 +59,14 @@ export function buildDataset(source: ByteSource, survey: Survey): Dataset {
   const generated = generatedTime(survey);
   const parts = new Parts(survey, outlets);
   if (roles.shape === "series") {
-    dataset.recordings.push(recordingOf(survey, rows, outlets, generated));
+    const signals = signalColumns(roles);
+    if (signals.length === 0) throw noSignals(source, roles);
+    const kept = parts.numbers.filter((c) => !signals.includes(c));
+    const places = kept.length || roles.stated?.signals
+      ? signals.map((c) => parts.place(c))
+      : undefined;
+    dataset.recordings.push(recordingOf(survey, rows, outlets, generated, places));
+    for (const column of kept) addNumber(dataset, parts, column, rows);
     for (const column of parts.texts) addText(dataset, parts, column, "source/", "time", rows);
     for (const column of parts.markers) addEvents(dataset, parts, column);
   } else if (roles.shape === "events") {
@@ -80,6 +90,7 @@ export function buildDataset(source: ByteSource, survey: Survey): Dataset {
       : { judge: (r) => reportWarnings(r, roles.time !== null, `source/${STRAYS}`, survey.rate) }),
   };
   dataset.openStream = (_id, { signal }) => openTableStream(source, plan, signal);
+  dataset.draftMapping = () => draftTable(source.name, survey);
   return dataset;
 }
 
@@ -88,7 +99,6 @@ export function describe(dataset: Dataset, survey: Survey): void {
   const { head, dialect, table, roles, warnings, whole, report, rate } = survey;
   const wide = roles.columns.length > DESCRIBED_COLUMNS;
   const header: Attributes = {
-    auto_mapped: true,
     encoding: head.encoding === "utf-8" && head.markBytes ? "utf-8-sig" : head.encoding,
     separator: separatorName(dialect.separator),
     decimal: dialect.decimal,
@@ -109,6 +119,10 @@ export function describe(dataset: Dataset, survey: Survey): void {
   if (start.startTime) dataset.metadata.startTime = start.startTime;
   if (start.timeOfDay) header.start_time_of_day = start.timeOfDay;
   dataset.metadata.header = header;
+  if (!roles.stated) {
+    dataset.metadata.autoMapped = true;
+    dataset.metadata.mapping = explainRoles(roles, rate);
+  }
   dataset.warnings.push(...warnings);
   if (whole) {
     dataset.warnings.push(...reportWarnings(report, roles.time !== null, `source/${STRAYS}`));
@@ -119,14 +133,14 @@ export function describe(dataset: Dataset, survey: Survey): void {
     );
   }
   const stated = roles.statedRate;
-  if (stated && !roles.time) {
+  if (stated && !roles.time && !stated.byMapping) {
     dataset.warnings.push(`no time column: the rate is taken from the line "${stated.from}"`);
   } else if (stated && rate && Math.abs(stated.hz / rate.rateHz - 1) > 0.01) {
     dataset.warnings.push(
       `the times step at ${rate.rateHz} Hz, but a line above the table says "${stated.from}"`,
     );
   }
-  if (roles.shape === "table" && roles.columns.some((c) => c.role === "signal")) {
+  if (!roles.stated && roles.shape === "table" && roles.columns.some((c) => c.role === "signal")) {
     dataset.warnings.push(`kept as plain columns, not as signals: ${roles.why}`);
   }
 }
@@ -149,7 +163,7 @@ class Parts {
   constructor(readonly survey: Survey, readonly outlets: Outlet[]) {
     const { columns, shape } = survey.roles;
     this.sourceNames = new PathNames(shape === "table" ? ["source", "events", "OME"] : []);
-    this.numbers = columns.filter((c) => c.role === "signal");
+    this.numbers = columns.filter((c) => c.role === "signal" || c.role === "kept");
     this.texts = columns.filter((c) => c.role === "text");
     this.markers = columns.filter((c) => c.marker);
     this.texts.forEach((column, i) => this.#places.set(column, i));
@@ -162,13 +176,28 @@ class Parts {
   }
 }
 
+/** Columns that are channels, in the order a descriptor lists them, or that of the table. */
+export function signalColumns({ columns, stated }: Roles): RoleColumn[] {
+  const listed = stated?.signals;
+  return listed
+    ? [...listed.keys()].map((i) => columns[i])
+    : columns.filter((c) => c.role === "signal");
+}
+
+function noSignals(source: ByteSource, { columns }: Roles): FuseError {
+  return new FuseError("Usage", "under the mapping no column is a signal", {
+    source: source.name,
+    found: columns.map((c) => `${c.uniqueName} (${c.class})`).slice(0, 8).join(", "),
+  });
+}
+
 /** Channels of the number columns. */
 export function channelsOf(columns: RoleColumn[]): Channel[] {
   return columns.map((column): Channel => ({
     name: column.uniqueName,
     units: column.units,
-    gain: 1,
-    offset: 0,
+    gain: column.gain ?? 1,
+    offset: column.offset ?? 0,
     attributes: {
       header: column.header,
       ...(column.comment ? { comment: column.comment } : {}),
@@ -181,10 +210,11 @@ function recordingOf(
   rows: number | null,
   outlets: Outlet[],
   generated: GeneratedTime | undefined,
+  places: number[] | undefined,
 ): Recording {
   const { roles, rate, times } = survey;
-  const channels = channelsOf(roles.columns.filter((c) => c.role === "signal"));
-  outlets.push({ kind: "signals", field: "signals" });
+  const channels = channelsOf(signalColumns(roles));
+  outlets.push({ kind: "signals", field: "signals", ...(places ? { columns: places } : {}) });
   const start = generated ? generated.startSeconds : times[0] ?? 0;
   const median = rate || generated ? undefined : medianStep(times);
   // With a known length, made-up time needs no pass.
@@ -202,6 +232,22 @@ function recordingOf(
     ...(generated && generated.rateHz === null ? { timeGenerated: true } : {}),
     attributes: median === undefined ? {} : { median_step_seconds: median },
   };
+}
+
+/** A column of numbers that a descriptor leaves out of the signals. */
+function addNumber(dataset: Dataset, parts: Parts, column: RoleColumn, rows: number | null): void {
+  const place = parts.place(column);
+  const field = `number/${place}`;
+  parts.outlets.push({ kind: "number", field, column: place });
+  dataset.arrays.push({
+    path: `source/${parts.sourceNames.take(column.uniqueName)}`,
+    dtype: "float64",
+    dims: ["time"],
+    shape: [rows],
+    layout: streamed(field),
+    ...(column.units ? { units: column.units } : {}),
+    attributes: attributesOf(column),
+  });
 }
 
 function addText(
@@ -278,7 +324,7 @@ function addEventTable(dataset: Dataset, parts: Parts, rows: number | null): voi
   }];
   let labelled: boolean = false;
   for (const column of roles.columns) {
-    if (column.role !== "text" && column.role !== "signal") continue;
+    if (column.role === "time" || column.role === "unused") continue;
     const text = column.role === "text";
     const place = parts.place(column);
     const field = `${text ? "text" : "number"}/${place}`;

@@ -36,6 +36,12 @@ export interface Dialect {
   commentLines: CommentLine[];
 }
 
+/** What is said of the writing, so that it need not be found out. */
+export interface StatedDialect {
+  separator?: Separator;
+  decimal?: Decimal;
+}
+
 const SEPARATORS: Separator[] = ["\t", ",", ";", "|", "blanks"];
 const PREFIXES = ["#", "%", "//", ";"];
 /** Records looked at when separators are compared. */
@@ -160,19 +166,22 @@ function commentPrefixes(text: string): string[] {
 }
 
 /** Finds the dialect of a head; null when nothing in it looks like a table. */
-export function findDialect(head: TextHead): Dialect | null {
+export function findDialect(head: TextHead, stated: StatedDialect = {}): Dialect | null {
   const comments = commentPrefixes(head.text);
   let best: Dialect | null = null;
-  for (const separator of SEPARATORS) {
+  for (const separator of stated.separator ? [stated.separator] : SEPARATORS) {
     // A comma that never comes leaves one column whole, where blanks would cut its header.
-    if (separator !== "blanks" && separator !== "," && !head.text.includes(separator)) continue;
+    if (
+      !stated.separator && separator !== "blanks" && separator !== "," &&
+      !head.text.includes(separator)
+    ) continue;
     const own = separator === ";" ? comments.filter((c) => c !== ";") : comments;
     const { records, commentLines } = splitRecords(head, separator, own);
     if (records.length === 0) continue;
     const sample = records.length <= SAMPLE
       ? records
       : [...records.slice(0, SAMPLE / 3), ...records.slice(-SAMPLE * 2 / 3)];
-    const decimal = findDecimal(sample, separator);
+    const decimal = stated.decimal ?? findDecimal(sample, separator);
     const { fit, why } = judge(sample, decimal);
     if (!best || fit > best.fit + 1e-9) {
       const lineEnd = /\r\n/.test(head.text) ? "CRLF" : /\n/.test(head.text) ? "LF" : "CR";

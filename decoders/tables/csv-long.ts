@@ -2,13 +2,20 @@
  * Tables in long format: one row per time and subject (or channel), so that time starts again or
  * stands still from row to row. Told apart by a key column, they are ordinary recordings.
  */
-import { type Dataset, emptyDataset, type StreamBlock } from "../../src/model/dataset.ts";
+import { FuseError } from "../../src/errors.ts";
+import {
+  type Dataset,
+  emptyDataset,
+  type Json,
+  type StreamBlock,
+} from "../../src/model/dataset.ts";
 import type { ByteSource } from "../../src/source/source.ts";
-import { channelsOf, describe, PathNames } from "./csv-dataset.ts";
+import { channelsOf, describe, PathNames, signalColumns } from "./csv-dataset.ts";
+import { draftTable } from "./csv-draft.ts";
 import { parseTable } from "./csv-parser.ts";
 import { evenStep, medianStep } from "./csv-rate.ts";
-import type { RoleColumn } from "./csv-roles.ts";
-import type { Survey } from "./csv-survey.ts";
+import type { RoleColumn, Roles } from "./csv-roles.ts";
+import { SMALL_BYTES, type Survey } from "./csv-survey.ts";
 import { isUnit } from "./csv-units.ts";
 
 /** Most groups a key may make. */
@@ -48,6 +55,7 @@ export async function longDataset(
   signal?: AbortSignal,
 ): Promise<Dataset | null> {
   const { roles, whole, times, report } = survey;
+  if (roles.stated) return await statedLong(source, survey, signal);
   if (!whole || !roles.time || roles.shape !== "series" || report.missingTimes > 0) return null;
   let still = 0;
   for (let i = 1; i < times.length; i++) if (times[i] === times[i - 1]) still++;
@@ -55,6 +63,60 @@ export async function longDataset(
   const columns = await readColumns(source, survey, signal);
   const grouping = findGroups(survey, columns);
   return grouping ? buildLong(source, survey, columns, grouping) : null;
+}
+
+/** A table that a descriptor says is long; null when it says nothing of the kind. */
+async function statedLong(
+  source: ByteSource,
+  survey: Survey,
+  signal?: AbortSignal,
+): Promise<Dataset | null> {
+  const { roles, whole, range } = survey;
+  const by = roles.stated!.groupBy.map((i) => roles.columns[i]);
+  if (by.length === 0) return null;
+  if (!whole) {
+    throw new FuseError("Limit", "tables in long format are sorted in memory", {
+      source: source.name,
+      found: `${(source.size ?? 0) - range.from} bytes`,
+      expected: `at most ${SMALL_BYTES}`,
+    });
+  }
+  const columns = await readColumns(source, survey, signal);
+  const values = by.map((column) => keyValues(survey, columns, column));
+  const groups = groupRows(values, roles.time ? columns.time : undefined);
+  if (!groups) {
+    throw new FuseError("Usage", "sorted as the mapping says, times still fall from row to row", {
+      source: source.name,
+      field: "group_by",
+      found: by.map((c) => c.uniqueName).join(", "),
+    });
+  }
+  // Without a time the rows of a group count.
+  const { hz = 1, startSeconds = 0 } = roles.statedRate ?? {};
+  if (!roles.time) {
+    for (const { rows } of groups) {
+      rows.forEach((row, i) => columns.time[row] = startSeconds + i / hz);
+    }
+  }
+  return buildLong(source, survey, columns, {
+    by,
+    groups,
+    shared: areShared(groups, columns.time),
+  });
+}
+
+/** Cells of a key column, one a row. */
+function keyValues({ roles }: Survey, columns: Columns, column: RoleColumn): (string | number)[] {
+  const texts = roles.columns.filter((c) => c.role === "text");
+  const at = texts.indexOf(column);
+  if (at >= 0) return columns.texts[at];
+  if (column.role === "time") return [...columns.time];
+  return [...columns.numbers[numberColumns(roles).indexOf(column)] ?? []];
+}
+
+/** Columns the parser hands out as numbers, in its order. */
+function numberColumns({ columns }: Roles): RoleColumn[] {
+  return columns.filter((c) => c.role === "signal" || c.role === "kept");
 }
 
 async function readColumns(
@@ -71,7 +133,7 @@ async function readColumns(
   };
   let row = 0;
   for await (const parser of parseTable(source, range, config, () => {}, signal)) {
-    columns.time.set(parser.time(), row);
+    if (survey.roles.time) columns.time.set(parser.time(), row);
     columns.numbers.forEach((c, i) => c.set(parser.numberColumn(i), row));
     columns.texts.forEach((c, i) => parser.texts(i).forEach((text) => c.push(text)));
     row += parser.rows;
@@ -96,19 +158,26 @@ function findGroups(survey: Survey, columns: Columns): Grouping | null {
   for (const keys of tries) {
     const groups = groupRows(keys.map((k) => k.values), columns.time);
     if (!groups) continue;
-    const first = groups[0];
-    const shared = groups.every(({ rows }) =>
-      rows.length === first.rows.length &&
-      rows.every((row, i) => columns.time[row] === columns.time[first.rows[i]])
-    );
+    if (groups.length < 2 || groups.some((g) => g.rows.length < LEAST_ROWS)) continue;
+    const shared = areShared(groups, columns.time);
     return { by: keys.map((k) => k.column), groups, shared };
   }
   return null;
 }
 
-function groupRows(keys: (string | number)[][], time: Float64Array): Group[] | null {
+/** True when all groups have the same times. */
+function areShared(groups: Group[], time: Float64Array): boolean {
+  const [first] = groups;
+  return groups.every(({ rows }) =>
+    rows.length === first.rows.length &&
+    rows.every((row, i) => time[row] === time[first.rows[i]])
+  );
+}
+
+/** Rows by their keys, or null for too many keys and for times that do not rise within one. */
+function groupRows(keys: (string | number)[][], time: Float64Array | undefined): Group[] | null {
   const groups = new Map<string, Group>();
-  for (let row = 0; row < time.length; row++) {
+  for (let row = 0; row < keys[0].length; row++) {
     const key = keys.map((k) => String(k[row])).join(" ");
     let group = groups.get(key);
     if (!group) {
@@ -116,11 +185,10 @@ function groupRows(keys: (string | number)[][], time: Float64Array): Group[] | n
       groups.set(key, group = { key, rows: [] });
     }
     const last = group.rows.at(-1);
-    if (last !== undefined && !(time[row] > time[last])) return null;
+    if (time && last !== undefined && !(time[row] > time[last])) return null;
     group.rows.push(row);
   }
-  const all = [...groups.values()];
-  return all.length > 1 && all.every((g) => g.rows.length >= LEAST_ROWS) ? all : null;
+  return groups.size ? [...groups.values()] : null;
 }
 
 function buildLong(
@@ -140,14 +208,19 @@ function buildLong(
   const { roles } = survey;
   const keyNames = by.map((c) => c.uniqueName).join(" and ");
   dataset.metadata.header!.long_format_key = by.map((c) => c.uniqueName);
+  if (!roles.stated) explainKey(dataset, keyNames, groups.length, shared);
   dataset.warnings.push(
     `a table in long format: its rows are sorted into ${groups.length} ` +
       `${shared ? "sets of channels" : "recordings"} by "${keyNames}"; ` +
       `the columns as they are stand in source/`,
   );
-  const signals = roles.columns.filter((c) => c.role === "signal");
-  const values = signals.filter((c) => !by.includes(c));
-  const placeOf = new Map(signals.map((c, i) => [c, i]));
+  const values = signalColumns(roles).filter((c) => !by.includes(c));
+  if (values.length === 0) {
+    throw new FuseError("Usage", "under the mapping no column is a signal", {
+      source: source.name,
+    });
+  }
+  const placeOf = new Map(numberColumns(roles).map((c, i) => [c, i]));
   const unitOf = (group: Group) => unitColumn(survey, columns, group);
   const short = values.length === 1 && by.length === 1 && CHANNEL_WORDS.test(by[0].header);
   const channels = (group: Group) =>
@@ -159,8 +232,9 @@ function buildLong(
   const sets = shared ? [groups] : groups.map((g) => [g]);
   sets.forEach((members, set) => {
     const time = Float64Array.from(members[0].rows, (row) => columns.time[row]);
-    const rate = evenStep(time, roles.time!.resolution);
-    const median = rate ? undefined : medianStep(time);
+    const rate = roles.time ? evenStep(time, roles.time.resolution) : roles.statedRate &&
+      { rateHz: roles.statedRate.hz };
+    const median = rate || !roles.time ? undefined : medianStep(time);
     const all = members.flatMap((group) =>
       channels(group).map((channel) => ({
         ...channel,
@@ -180,6 +254,7 @@ function buildLong(
         layout: { kind: "stream", stream: "long", field: `${set}/signals` },
       }],
       time: { kind: "stream", stream: "long", field: `${set}/time` },
+      ...(roles.time || rate ? {} : { timeGenerated: true }),
       attributes: {
         ...(shared ? {} : { [keyNames]: members[0].key }),
         ...(median === undefined ? {} : { median_step_seconds: median }),
@@ -187,6 +262,7 @@ function buildLong(
     });
   });
   addSource(dataset, survey);
+  dataset.draftMapping = () => draftTable(source.name, survey, by);
   dataset.openStream = (_id, { signal }) => {
     const passes = longBlocks(source, survey, sets, values.map((c) => placeOf.get(c)!), signal);
     return new ReadableStream<StreamBlock>({
@@ -201,6 +277,17 @@ function buildLong(
     }, { highWaterMark: 1 });
   };
   return dataset;
+}
+
+/** Adds the key to the record of the choice. */
+function explainKey(dataset: Dataset, names: string, groups: number, shared: boolean): void {
+  const { mapping } = dataset.metadata;
+  if (!mapping || typeof mapping !== "object" || Array.isArray(mapping)) return;
+  (mapping.chosen as Json[]).push({
+    what: `long format: rows sorted by "${names}"`,
+    score: shared ? 90 : 70,
+    why: [`time rises within each of its ${groups} values${shared ? ", over the same times" : ""}`],
+  });
 }
 
 /** The unit a text column named "unit" gives for all rows of a group; "" when it does not. */
@@ -228,9 +315,8 @@ function addSource(dataset: Dataset, { roles, report }: Survey): void {
       timed = true;
     }
     const text = column.role === "text";
-    const field = column.role === "time"
-      ? "source/time"
-      : `source/${column.role}/${counts[column.role]++}`;
+    const kind = text ? "text" : "signal";
+    const field = column.role === "time" ? "source/time" : `source/${kind}/${counts[kind]++}`;
     dataset.arrays.push({
       path: `source/${names.take(column.uniqueName)}`,
       dtype: text ? "string" : "float64",

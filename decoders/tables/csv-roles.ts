@@ -1,9 +1,12 @@
 /** What each column becomes: a channel, the time, text beside the data, events, or a plain column. */
+import { FuseError } from "../../src/errors.ts";
 import type { Attributes } from "../../src/model/dataset.ts";
+import type { TableMapping } from "../mapping/descriptor.ts";
 import { isPlainNumber, numberOf } from "./csv-cells.ts";
 import type { ColumnConfig, ColumnKind } from "./csv-parser.ts";
+import type { TableRoles } from "./csv-mapping.ts";
 import type { HeadColumn, HeadTable } from "./csv-table.ts";
-import { chooseTime, type TimeChoice } from "./csv-time.ts";
+import { timeCandidates, type TimeChoice } from "./csv-time.ts";
 
 /** What a table is. */
 export type TableShape =
@@ -16,11 +19,14 @@ export type TableShape =
 
 /** A column and its part in the dataset. */
 export interface RoleColumn extends HeadColumn {
-  role: "signal" | "time" | "text" | "unused";
+  role: "signal" | "kept" | "time" | "text" | "unused";
   /** Filled now and then only: its cells are events, too. */
   marker: boolean;
   /** Name no other column has. */
   uniqueName: string;
+  /** Calibration a descriptor states. */
+  gain?: number;
+  offset?: number;
 }
 
 /** The parts of all columns. */
@@ -28,9 +34,13 @@ export interface Roles {
   shape: TableShape;
   why: string;
   time: TimeChoice | null;
+  /** Other columns that might have been the time, best first. */
+  rivals: TimeChoice[];
   columns: RoleColumn[];
   /** Rate that a line above the table states. */
-  statedRate?: { hz: number; startSeconds: number; from: string };
+  statedRate?: { hz: number; startSeconds: number; from: string; byMapping?: boolean };
+  /** The descriptor the roles come from. */
+  stated?: TableRoles;
 }
 
 const MARKER = /mark|event|trigger|stim|label|annot|comment|note|code|ttl|flag|tag/i;
@@ -40,35 +50,56 @@ const SPARSE = 0.5;
 const MOST_ARRAYS = 256;
 
 /** Decides the roles; `small`: the counts of the whole file are known, so empty columns are empty. */
-export function findRoles(table: HeadTable, small: boolean): Roles {
-  const time = chooseTime(table);
-  const rate = statedRate(table);
+export function findRoles(table: HeadTable, small: boolean, stated?: TableRoles): Roles {
+  const given = stated?.mapping.time;
+  const byColumn = given && "column" in given ? given : undefined;
+  const [time = null, ...rivals] = given && !byColumn ? [] : timeCandidates(
+    table,
+    byColumn && { columns: stated!.time, unit: byColumn.unit, dates: byColumn.dates },
+  );
+  if (byColumn && !time) {
+    const [column] = stated!.time;
+    throw new FuseError("Usage", "the column the mapping names for the time holds none", {
+      field: "time",
+      found: table.columns[column].header || `column ${column}`,
+    });
+  }
+  const rate = given && !byColumn ? rateOf(given) : statedRate(table);
   const inTime = new Set(time?.parts.map((p) => p.index));
   const names = new Map<string, number>();
   const columns = table.columns.map((column): RoleColumn => {
     const count = (names.get(column.name) ?? 0) + 1;
     names.set(column.name, count);
     const sparse = column.filled < SPARSE * table.rows.length;
+    const own = stated?.signals?.get(column.index);
     const role = inTime.has(column.index)
       ? "time"
-      : column.class === "number"
+      : own
       ? "signal"
+      : column.class === "number"
+      ? (stated?.signals ? "kept" : "signal")
       : column.class === "empty" && small && table.rows.length > 0
       ? "unused"
       : "text";
-    return {
-      ...column,
-      role,
-      marker: sparse && (role === "text" || (role === "signal" && MARKER.test(column.header))),
-      uniqueName: count === 1 ? column.name : `${column.name} (${count})`,
-    };
+    const uniqueName = count === 1 ? column.name : `${column.name} (${count})`;
+    const marker = stated?.mapping.events
+      ? stated.events.has(column.index)
+      : sparse && (role === "text" || (role === "signal" && MARKER.test(column.header)));
+    if (!own) return { ...column, role, marker, uniqueName };
+    const { name = uniqueName, unit: units = column.units, gain, offset } = own;
+    return { ...column, role, marker, uniqueName: name, units, gain, offset };
   });
-  const { shape, why } = findShape(table, columns, time, !time && rate !== null);
+  // A descriptor that says nothing of the shape means channels over time.
+  const { shape, why } = stated
+    ? { shape: stated.mapping.shape ?? "series" as const, why: "the mapping says so" }
+    : findShape(table, columns, time, !time && rate !== null);
   return {
     shape,
     why,
     time,
+    rivals,
     columns,
+    ...(stated ? { stated } : {}),
     ...(rate && shape === "series" ? { statedRate: rate } : {}),
   };
 }
@@ -140,6 +171,13 @@ const RATE =
 const STEP =
   /^(?:interval|sampl(?:e|ing)[\s_-]*(?:interval|period|time)|delta[_ ]?[xt]|dt|x[_ ]?increment)\s*(?:[([]\s*(\w+)\s*[)\]])?$/i;
 
+/** The rate a descriptor states. */
+function rateOf(time: NonNullable<TableMapping["time"]>): Roles["statedRate"] | null {
+  if (!("rate_hz" in time)) return null;
+  const { rate_hz: hz, start_s: startSeconds = 0 } = time;
+  return { hz, startSeconds, from: "the mapping", byMapping: true };
+}
+
 /** A sampling rate that a line above the table states. */
 function statedRate(
   table: HeadTable,
@@ -189,9 +227,13 @@ export function columnConfigs(roles: Roles): ColumnConfig[] {
   return roles.columns.map(({ index, role, decimal }): ColumnConfig => {
     const part = time?.parts.find((p) => p.index === index)?.kind;
     const kind: ColumnKind = part ??
-      (role === "signal" ? { kind: "number" } : role === "text" ? { kind: "text" } : {
-        kind: "skip",
-      });
+      (role === "signal" || role === "kept"
+        ? { kind: "number" }
+        : role === "text"
+        ? { kind: "text" }
+        : {
+          kind: "skip",
+        });
     return { ...kind, decimal };
   });
 }
@@ -200,7 +242,6 @@ export function columnConfigs(roles: Roles): ColumnConfig[] {
 export function describeRoles(roles: Roles, brief = false): Attributes {
   return {
     table_is: roles.shape,
-    table_is_because: roles.why,
     ...(brief ? {} : {
       columns: roles.columns.map((c) => ({
         header: c.header,
@@ -216,9 +257,6 @@ export function describeRoles(roles: Roles, brief = false): Attributes {
       ? {
         time_column: roles.time.header,
         time_column_units: roles.time.units,
-        time_column_because: roles.time.why,
-        time_column_score: Math.round(roles.time.score * 100) / 100,
-        ...(roles.time.assumed ? { time_column_assumed: roles.time.assumed } : {}),
       }
       : {}),
   };

@@ -11,8 +11,8 @@ import {
 
 /** Something a pass hands out, under one field or several. */
 export type Outlet =
-  /** All number columns as `[channel, row]`. */
-  | { kind: "signals"; field: string }
+  /** All number columns as `[channel, row]`, or those named, in their order. */
+  | { kind: "signals"; field: string; columns?: number[] }
   | { kind: "number"; field: string; column: number }
   | { kind: "text"; field: string; column: number }
   | { kind: "time"; field: string }
@@ -85,7 +85,7 @@ function blocksOf(
   const { field } = outlet;
   switch (outlet.kind) {
     case "signals":
-      return [{ field, values: parser.numbers(), count }];
+      return [{ field, values: signalsOf(parser, outlet.columns), count }];
     case "number":
       return [{ field, values: parser.numberColumn(outlet.column), count }];
     case "text":
@@ -115,6 +115,13 @@ function blocksOf(
     case "strays":
       return [];
   }
+}
+
+function signalsOf(parser: TableParser, columns: number[] | undefined): Float64Array {
+  if (!columns) return parser.numbers();
+  const values = new Float64Array(columns.length * parser.rows);
+  columns.forEach((column, i) => values.set(parser.numberColumn(column), i * parser.rows));
+  return values;
 }
 
 function eventBlocks(

@@ -8,6 +8,8 @@ import { type Dialect, findDialect } from "./csv-dialect.ts";
 import { decodeHead, type TextHead } from "./csv-encoding.ts";
 import { parseTable, type TableConfig, type TableRange, type TableReport } from "./csv-parser.ts";
 import { type EvenStep, evenStep } from "./csv-rate.ts";
+import type { TableMapping } from "../mapping/descriptor.ts";
+import { findColumns } from "./csv-mapping.ts";
 import { columnConfigs, findRoles, type Roles } from "./csv-roles.ts";
 import { findTable, type HeadTable } from "./csv-table.ts";
 
@@ -52,17 +54,18 @@ function noTable(source: ByteSource, why: string): FuseError {
 export function readHead(
   bytes: Uint8Array,
   complete: boolean,
+  stated?: TableMapping,
 ): { head: TextHead; dialect: Dialect; table: HeadTable } | { why: string } {
   const head = decodeHead(bytes, complete);
   if ("why" in head) return { why: `it ${head.why}` };
-  const dialect = findDialect(head);
+  const dialect = findDialect(head, stated);
   if (!dialect) return { why: "no line of it has a separator" };
-  if (dialect.fit < LEAST_FIT) return { why: `under the best separator ${dialect.why}` };
-  const table = findTable(dialect);
+  if (dialect.fit < LEAST_FIT && !stated) return { why: `under the best separator ${dialect.why}` };
+  const table = findTable(dialect, stated);
   if (!table || (table.rows.length === 0 && table.headerRows.length === 0)) {
     return { why: "it has no rows" };
   }
-  if (table.columns.length === 1 && table.columns[0].class !== "number") {
+  if (!stated && table.columns.length === 1 && table.columns[0].class !== "number") {
     return { why: "it has a single column without numbers" };
   }
   return { head, dialect, table };
@@ -72,14 +75,18 @@ export function readHead(
  * Surveys a source.
  * @throws FuseError `UnknownFormat` when it holds no table.
  */
-export async function surveyTable(source: ByteSource, signal?: AbortSignal): Promise<Survey> {
+export async function surveyTable(
+  source: ByteSource,
+  signal?: AbortSignal,
+  mapping?: TableMapping,
+): Promise<Survey> {
   let bytes = new Uint8Array(0), complete = false;
   let read: ReturnType<typeof readHead> = { why: "it is empty" };
   for (const length of HEAD_BYTES) {
     bytes = new Uint8Array(await source.readUpTo(0, length, { signal, purpose: "header" }));
     if (bytes.length === 0) break;
     complete = bytes.length < length || bytes.length === source.size;
-    read = readHead(bytes, complete);
+    read = readHead(bytes, complete, mapping);
     if (complete || (!("why" in read) && read.table.rows.length >= HEAD_ROWS)) break;
   }
   if ("why" in read) throw noTable(source, read.why);
@@ -91,11 +98,12 @@ export async function surveyTable(source: ByteSource, signal?: AbortSignal): Pro
     ? { from, ...(complete ? { to: bytes.length } : {}) }
     : { from, to: head.byteOffset(table.rows.at(-1)?.end ?? 0) };
 
-  let roles = findRoles(table, whole && complete);
+  const stated = mapping && findColumns(table, mapping, source.name);
+  let roles = findRoles(table, whole && complete, stated);
   let config = configOf(head, dialect, roles);
   let pass = await runPass(source, seen, config, signal);
   for (let round = 0; whole && round < 3 && revise(table, pass.report); round++) {
-    roles = findRoles(table, true);
+    roles = findRoles(table, true, stated);
     config = configOf(head, dialect, roles);
     pass = await runPass(source, seen, config, signal);
   }

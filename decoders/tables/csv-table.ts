@@ -33,6 +33,8 @@ export interface HeadTable {
   /** Character index of the first data record. */
   start: number;
   headerRows: string[][];
+  /** Records above the header. */
+  skippedRows: number;
   /** Lines above the header, as they are. */
   preambleLines: string[];
   /** The same as keys and values where they have such. */
@@ -61,14 +63,14 @@ function commonWidth(records: Record[]): number {
 }
 
 /** Reads the structure of a head; null when it holds no record. */
-export function findTable(dialect: Dialect): HeadTable | null {
+export function findTable(dialect: Dialect, stated: StatedRows = {}): HeadTable | null {
   const { records, decimal } = dialect;
   if (records.length === 0) return null;
   const lower = records.slice(Math.floor(records.length / 2));
   const width = commonWidth(lower.length >= 3 ? lower : records);
   const classes = columnClasses(lower, width, decimal);
-  const { start, headless } = tableStart(records, width, classes, decimal);
-  const header = headless ? [] : headerAbove(records, start, width, classes, decimal);
+  const { start, header } = statedRows(records, stated) ??
+    foundRows(records, width, classes, decimal);
   const rows = records.slice(start);
   const first = start - header.length;
   // Remarks behind the last column of some rows are a column, too.
@@ -88,6 +90,7 @@ export function findTable(dialect: Dialect): HeadTable | null {
     rows,
     start: rows[0]?.start ?? -1,
     headerRows: names,
+    skippedRows: first,
     preambleLines: above.map((r) =>
       r.cells.slice(0, Math.max(1, trimmedWidth(r.cells))).join("\t")
     ),
@@ -97,6 +100,33 @@ export function findTable(dialect: Dialect): HeadTable | null {
       ? `${header.length} header row${header.length > 1 ? "s" : ""} above rows of ${width} cells`
       : `no header: the first of the rows of ${width} cells has values`,
   };
+}
+
+/** What is said of the rows above the data, so that it need not be found out. */
+export interface StatedRows {
+  skip_rows?: number;
+  header_rows?: number;
+}
+
+/** The header and the first data record where they are stated: both counts are needed. */
+function statedRows(
+  records: Record[],
+  { skip_rows: skip, header_rows: count }: StatedRows,
+): { start: number; header: Record[] } | undefined {
+  if (skip === undefined && count === undefined) return undefined;
+  const first = Math.min(skip ?? 0, records.length);
+  const start = Math.min(first + (count ?? 1), records.length);
+  return { start, header: records.slice(first, start) };
+}
+
+function foundRows(
+  records: Record[],
+  width: number,
+  classes: CellClass[],
+  decimal: Decimal,
+): { start: number; header: Record[] } {
+  const { start, headless } = tableStart(records, width, classes, decimal);
+  return { start, header: headless ? [] : headerAbove(records, start, width, classes, decimal) };
 }
 
 /** Class of each column over some records of the common width. */

@@ -77,32 +77,48 @@ function orderOf(values: number[]): Order {
   return { forward: forward / steps, ahead: ahead / steps, even, values: finite };
 }
 
-/** The best time column, or null when no column is one. */
-export function chooseTime(table: HeadTable): TimeChoice | null {
+/** A time that is stated, not found: its columns, and what is said of their cells. */
+export interface StatedTime {
+  columns: number[];
+  unit?: string;
+  dates?: "day-first" | "month-first";
+}
+
+/** The columns that may be the time, best first; only the stated one where one is. */
+export function timeCandidates(table: HeadTable, stated?: StatedTime): TimeChoice[] {
+  // Of a date and a clock, the date comes first and finds the clock beside it.
+  const first = stated && (stated.columns.find((i) => table.columns[i].class === "moment") ??
+    stated.columns[0]);
   const candidates = table.columns.flatMap((column) => {
+    if (stated && column.index !== first) return [];
     const cells = table.rows.map((r) => r.cells[column.index] ?? "").filter((c) => c !== "");
-    if (cells.length < 0.5 * table.rows.length || cells.length === 0) return [];
+    if ((cells.length < 0.5 * table.rows.length && !stated) || cells.length === 0) return [];
     const choice = column.class === "moment"
-      ? momentTime(column, cells, table)
+      ? momentTime(column, cells, table, stated)
       : column.class === "clock"
-      ? clockTime(column, cells)
+      ? clockTime(column, cells, stated)
       : column.class === "number" || column.class === "wide-integer"
-      ? numberTime(column, cells, table)
+      ? numberTime(column, cells, table, stated)
       : null;
     return choice ? [choice] : [];
   });
-  candidates.sort((a, b) => b.score - a.score);
-  return candidates[0] ?? null;
+  return candidates.sort((a, b) => b.score - a.score);
 }
 
-function numberTime(column: HeadColumn, cells: string[], table: HeadTable): TimeChoice | null {
+function numberTime(
+  column: HeadColumn,
+  cells: string[],
+  table: HeadTable,
+  stated?: StatedTime,
+): TimeChoice | null {
   const { header, index, decimal } = column;
-  const named = header === "" ? 0 : nameScore(header);
+  const named = stated ? 1 : header === "" ? 0 : nameScore(header);
   const bare = header.trim().toLowerCase();
-  const unitText = column.units !== ""
-    ? column.units
-    : /(?:^|[\s_.\-(/])(s|sec|secs|seconds|ms|msec|milliseconds|us|\u00b5s|\u03bcs|usec|ns|min|mins|minutes|h|hr|hrs|hours)\)?$/i
-      .exec(header)?.[1] ?? (/^t(?:ime)?(ms|us|ns|sec|min)$/.exec(bare)?.[1] ?? "");
+  const unitText = stated?.unit ??
+    (column.units !== ""
+      ? column.units
+      : /(?:^|[\s_.\-(/])(s|sec|secs|seconds|ms|msec|milliseconds|us|\u00b5s|\u03bcs|usec|ns|min|mins|minutes|h|hr|hrs|hours)\)?$/i
+        .exec(header)?.[1] ?? (/^t(?:ime)?(ms|us|ns|sec|min)$/.exec(bare)?.[1] ?? ""));
   const unit = timeFactor(unitText);
   const order = orderOf(cells.map((c) => numberOf(c, decimal)));
   const { values } = order;
@@ -113,7 +129,7 @@ function numberTime(column: HeadColumn, cells: string[], table: HeadTable): Time
     fractionDigits: 0,
   };
   const epoch = named === 1 ? epochExponent(values[0], unitText) : null;
-  if (epoch && order.forward >= 0.5) {
+  if (epoch && (stated || order.forward >= 0.5)) {
     return {
       ...base,
       parts: [{ index, kind: { kind: "epoch", exponent: epoch.exponent } }],
@@ -136,11 +152,11 @@ function numberTime(column: HeadColumn, cells: string[], table: HeadTable): Time
   let score = 0, why = "", assumed: string | undefined;
   if (named > 0) {
     // A time that runs again for each subject goes back now and then; a measured time does so often.
-    if (order.forward < (named === 1 ? 0.5 : 1)) return null;
+    if (!stated && order.forward < (named === 1 ? 0.5 : 1)) return null;
     if (named < 1 && order.ahead < 1) return null;
     score = 0.6 * named + (unit ? 0.2 : 0) + (order.ahead > 0.95 ? 0.1 : 0) +
       (index === 0 ? 0.05 : 0);
-    why = `"${header}" names a time`;
+    why = stated ? `"${header || column.name}" is stated` : `"${header}" names a time`;
     if (!unit) assumed = "seconds, because the file names no unit";
   } else if (unit && header !== "" && order.ahead === 1 && values.length > 2) {
     score = 0.5 + (index === 0 ? 0.05 : 0);
@@ -215,16 +231,25 @@ function epochExponent(
   return null;
 }
 
-function momentTime(column: HeadColumn, cells: string[], table: HeadTable): TimeChoice | null {
-  const order = dateOrder(cells);
+function momentTime(
+  column: HeadColumn,
+  cells: string[],
+  table: HeadTable,
+  stated?: StatedTime,
+): TimeChoice | null {
+  const order: { monthFirst: boolean; assumed?: string } = stated?.dates
+    ? { monthFirst: stated.dates === "month-first" }
+    : dateOrder(cells);
   const parts = cells.map((c) => dateParts(c, order.monthFirst));
   const sequence = orderOf(parts.map((p) => p?.milliseconds ?? NaN));
   const named = nameScore(column.header);
-  if (named < 1 && wordsOf(column.header).some((w) => MEASURES.test(w))) return null;
+  if (!stated && named < 1 && wordsOf(column.header).some((w) => MEASURES.test(w))) return null;
   const timed = parts.some((p) => p?.timed);
-  const clock = timed ? undefined : clockBeside(column, table);
-  if (sequence.forward < 0.5 || (named === 0 && sequence.forward < 0.95)) return null;
-  if (!timed && !clock && (cells.length < 3 || sequence.ahead < 0.95)) return null;
+  const clock = timed ? undefined : clockBeside(column, table, stated);
+  if (!stated) {
+    if (sequence.forward < 0.5 || (named === 0 && sequence.forward < 0.95)) return null;
+    if (!timed && !clock && (cells.length < 3 || sequence.ahead < 0.95)) return null;
+  }
   const kind: ColumnKind = {
     kind: "moment",
     order: order.monthFirst ? "month-first" : "day-first",
@@ -289,8 +314,14 @@ function dateOrder(cells: string[]): { monthFirst: boolean; assumed?: string } {
 }
 
 /** A clock column next to a date column without times of day. */
-function clockBeside(column: HeadColumn, table: HeadTable): HeadColumn | undefined {
-  return table.columns.filter((c) => c.class === "clock")
+function clockBeside(
+  column: HeadColumn,
+  table: HeadTable,
+  stated?: StatedTime,
+): HeadColumn | undefined {
+  return table.columns.filter((c) =>
+    c.class === "clock" && (!stated || stated.columns.includes(c.index))
+  )
     .sort((a, b) => Math.abs(a.index - column.index) - Math.abs(b.index - column.index))[0];
 }
 
@@ -310,7 +341,11 @@ function clockResolution(cells: string[]): { seconds: number; digits: number } {
   return { seconds: 10 ** -digits, digits };
 }
 
-function clockTime(column: HeadColumn, cells: string[]): TimeChoice | null {
+function clockTime(
+  column: HeadColumn,
+  cells: string[],
+  stated?: StatedTime,
+): TimeChoice | null {
   const kind = clockKind(column, cells);
   const minutes = kind.two === "minutes-seconds";
   const seconds = cells.map((c) => clockSeconds(c, minutes));
@@ -318,8 +353,10 @@ function clockTime(column: HeadColumn, cells: string[]): TimeChoice | null {
   if (order.values.length === 0) return null;
   const named = column.header === "" ? 0 : nameScore(column.header);
   // Passing midnight is one step back.
-  if (order.forward < 0.9 && !(named > 0 && order.forward >= 0.5)) return null;
-  if (named < 1 && order.ahead < 0.9) return null;
+  if (!stated) {
+    if (order.forward < 0.9 && !(named > 0 && order.forward >= 0.5)) return null;
+    if (named < 1 && order.ahead < 0.9) return null;
+  }
   const short = cells.every((c) => /^[+-]?\d+:\d+$/.test(c));
   const elapsed = minutes || order.values[0] < 3600 || order.values.some((v) => v > 86_400) ||
     /elapsed|relative|since|duration/i.test(column.header);

@@ -22,8 +22,9 @@ const EXTENSIONS = [".csv", ".tsv", ".txt"];
 const FOREIGN_FIT = 0.6;
 
 async function open(source: ByteSource, options: OpenOptions): Promise<Dataset> {
-  const { signal, limits = DEFAULT_LIMITS } = options;
-  const survey = await surveyTable(source, signal);
+  const { signal, limits = DEFAULT_LIMITS, mapping } = options;
+  const stated = mapping?.descriptor.kind === "table" ? mapping.descriptor : undefined;
+  const survey = await surveyTable(source, signal, stated);
   const columns = survey.table.columns.length;
   if (columns > limits.items) {
     throw new FuseError("Limit", "more columns than allowed", {

@@ -1,6 +1,11 @@
 /** The choice of what a file's columns or arrays mean, as lines of `inspect`. */
+import { existsSync, writeFileSync } from "node:fs";
+import { FuseError } from "../errors.ts";
+import type { Opened } from "../identify.ts";
 import type { DatasetMetadata, Json } from "../model/dataset.ts";
 
+/** Name and version of the schema (schemas/mapping.schema.json), as drafts refer to it. */
+const SCHEMA = "urn:sparc-fuse:mapping:1";
 /** Reasons of one choice that are shown. */
 const REASONS = 6;
 
@@ -21,6 +26,26 @@ export function mappingLines({ mapping }: DatasetMetadata): string[] {
   for (const choice of entries(mapping.chosen)) lines.push(...choiceLines("chosen", choice));
   for (const rival of entries(mapping.rivals)) lines.push(...choiceLines("rival", rival));
   return lines;
+}
+
+/**
+ * Writes a descriptor that says what was found out, for a user to correct: to a file, or (true) to
+ * standard output.
+ */
+export function writeDraft({ dataset, candidate }: Opened, file: string | string[] | true): void {
+  const draft = dataset.draftMapping?.();
+  if (!draft) {
+    throw new FuseError("Usage", "there is nothing to describe: the format itself says all", {
+      source: dataset.sources[0].name,
+      format: candidate.format.id,
+    });
+  }
+  const text = JSON.stringify({ $schema: SCHEMA, ...draft }, null, 2) + "\n";
+  if (file === true) return console.log(text.trimEnd());
+  const path = String(file);
+  if (existsSync(path)) throw new FuseError("Usage", "is there already", { source: path });
+  writeFileSync(path, text);
+  console.error(`${path}: a draft; \`convert --mapping ${path}\` uses it`);
 }
 
 function choiceLines(word: string, { what, score, why }: Entry): string[] {

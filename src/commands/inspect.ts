@@ -5,7 +5,7 @@ import type { Dataset, Recording } from "../model/dataset.ts";
 import { openSource } from "../source/open.ts";
 import type { FlagValues } from "./flags.ts";
 import { sourceOptions } from "./inputs.ts";
-import { mappingLines } from "./inspect-mapping.ts";
+import { mappingLines, writeDraft } from "./inspect-mapping.ts";
 import { humanBytes, humanSeconds } from "./table.ts";
 
 /** Channels shown before the rest is only counted. */
@@ -24,7 +24,11 @@ export async function inspectCommand(args: string[], flags: FlagValues): Promise
     mapping: flags.mappingUse,
   });
   try {
-    console.log(flags.json ? JSON.stringify(asJson(opened), null, 1) : describe(opened));
+    const file = flags.writeDescriptor;
+    if (file) writeDraft(opened, file);
+    if (file !== true) {
+      console.log(flags.json ? JSON.stringify(asJson(opened), null, 1) : describe(opened));
+    }
   } finally {
     for (const s of opened.dataset.sources) await s.close();
   }

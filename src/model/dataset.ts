@@ -2,6 +2,7 @@
  * What a reader makes of a file: recordings, events, images and other arrays, with names, units and
  * times, and for every array where its bytes are. No sample is read to build it.
  */
+import type { MappingDescriptor } from "../../decoders/mapping/descriptor.ts";
 import type { ByteSource } from "../source/source.ts";
 import { type DType, dtypeOf, type NumericArray } from "./dtype.ts";
 import type { ChunkLayout, FrameTable, Layout, Segment, StreamLayout } from "./layout.ts";
@@ -250,6 +251,8 @@ export interface Dataset {
   warnings: string[];
   /** What is in the file and not converted, and why. */
   leftOut: { what: string; why: string }[];
+  /** A mapping descriptor that says what was found out of the file, for a user to correct (docs/mapping.md). */
+  draftMapping?(): MappingDescriptor;
   /**
    * Opens a forward pass that feeds every array whose layout is `{kind: "stream", stream: id}`.
    * Blocks of different fields may alternate; within a field they are in order.
