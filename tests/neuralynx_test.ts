@@ -5,6 +5,8 @@ import { neuralynx } from "../decoders/ephys/neuralynx.ts";
 import { isFuseError } from "../src/errors.ts";
 import type { Dataset } from "../src/model/dataset.ts";
 import { MemorySource } from "../src/source/memory.ts";
+import type { ReadOptions } from "../src/source/source.ts";
+import { WrappedSource } from "../src/source/wrapped.ts";
 import { channelSamples } from "./support/materialize.ts";
 
 const ZERO = 1_698_932_395_972_475n;
@@ -141,6 +143,82 @@ Deno.test("a session: channels of one clock together, events and spikes on the s
     (await open({ "a.ncs": ncs([[0, 1]]), "Events.nev": event }, true)).events.length,
     0,
   );
+});
+
+/** A source far away: what was read is counted. */
+class Remote extends WrappedSource {
+  bytesRead = 0;
+  override get distance() {
+    return "remote" as const;
+  }
+  override read(offset: number, length: number, options?: ReadOptions) {
+    this.bytesRead += length;
+    return super.read(offset, length, options);
+  }
+}
+
+Deno.test("large files are not read through, and their pauses, drift and short records are found", async () => {
+  const pauses = new Map([[130, 7_000], [131, 500_000], [2000, 300], [2999, 1_000_000]]);
+  const records = (step: number, short?: number) => {
+    let at = 0;
+    return count(3000).map((i): [number, number] => {
+      at += pauses.get(i) ?? 0;
+      const record: [number, number] = [Math.round(at), i === short ? 17 : i === 2999 ? 40 : 512];
+      at += step;
+      return record;
+    });
+  };
+  const scanned = async (bytes: Uint8Array, remote: boolean) => {
+    const memory = new MemorySource("a.ncs", bytes, {});
+    const source = new Remote(memory);
+    const dataset = await reader.open(remote ? source : memory, { alone: true });
+    const { segments, sampleCount, parts, time } = dataset.recordings[0];
+    return { found: { segments, sampleCount, kind: parts[0].layout.kind, time }, source, dataset };
+  };
+  for (const step of [256_000, 256_000.9]) {
+    const bytes = ncs(records(step));
+    const near = await scanned(bytes, false), far = await scanned(bytes, true);
+    assert.deepEqual(far.found, near.found);
+    assert.deepEqual(far.found.segments.map((s) => s.startIndex / 512), [0, 130, 131, 2000, 2999]);
+    assert.equal(far.found.kind, "frames");
+    assert.ok(far.source.bytesRead < 0.1 * bytes.length, `${far.source.bytesRead} bytes read`);
+    assert.equal(far.found.time !== undefined, step !== 256_000);
+    if (!far.found.time) continue;
+    const { stream } = far.found.time as { stream: string };
+    const times: number[] = [];
+    for await (const { values } of far.dataset.openStream!(stream, {})) {
+      for (const value of values) times.push(value as number);
+    }
+    assert.equal(times.length, 2999 * 512 + 40);
+    assert.equal(times[512 * 100 + 3], records(step)[100][0] / 1e6 + 3 / 2000);
+  }
+  const short = await scanned(ncs(records(256_000, 1000)), true);
+  const last = short.found.segments.at(-1)!;
+  assert.equal(short.found.sampleCount, last.startIndex + last.length);
+});
+
+Deno.test("dates of every age of the program", async () => {
+  const dated = async (line: string) => {
+    const bytes = file([line, "-SamplingFrequency 2000"], 1044, []);
+    return (await open({ "a.ncs": bytes })).metadata.startTime;
+  };
+  assert.equal(
+    await dated("## Time Opened: (m/d/y): 10/4/2003  At Time: 10:3:0.578"),
+    "2003-10-04T10:03:00.578",
+  );
+  assert.equal(
+    await dated("## Time Opened (m/d/y): 11/23/2006  (h:m:s.ms) 12:30:0.25"),
+    "2006-11-23T12:30:00.025",
+  );
+  assert.equal(
+    await dated("## Date Opened: (mm/dd/yyy): 12/14/2015 At Time: 15:58:32"),
+    "2015-12-14T15:58:32",
+  );
+  assert.equal(
+    await dated("## Time Opened: (m/d/y): 12/11/15  At Time: 11:37:39.000"),
+    "2015-12-11T11:37:39.000",
+  );
+  assert.equal(await dated("-TimeCreated 2019/07/12 13:21:32"), "2019-07-12T13:21:32");
 });
 
 Deno.test("damage is named", async () => {

@@ -147,18 +147,21 @@ function recordShape(source: ByteSource, fields: Map<string, string>) {
   return { kind, bytes };
 }
 
-/** "-TimeCreated 2023/11/02 13:39:27", or "## Time Opened (m/d/y): 11/23/2006  (h:m:s.ms) 12:30:0.25". */
+/**
+ * "-TimeCreated 2023/11/02 13:39:27", or one of many such as "## Time Opened (m/d/y): 11/23/2006  (h:m:s.ms) 12:30:0.25"
+ * and "## Date Opened: (mm/dd/yyy): 12/14/2015 At Time: 15:58:32"; years of two digits are of this century.
+ */
 function creationTime(text: string, fields: Map<string, string>): string | undefined {
   const p = (n: string, width = 2) => n.padStart(width, "0");
   const now = /^(\d{4})\/(\d+)\/(\d+)\s+(\d+):(\d+):(\d+)/.exec(fields.get("timecreated") ?? "");
   if (now) {
     return `${now[1]}-${p(now[2])}-${p(now[3])}T${p(now[4])}:${p(now[5])}:${p(now[6])}`;
   }
-  const old =
-    /Time Opened[^:]*:?\s*\(?m\/d\/y\)?:?\s*(\d+)\/(\d+)\/(\d{4}).*?(\d+):(\d+):(\d+)(?:\.(\d+))?/i
-      .exec(text);
+  const line = /^##\s*(?:Time|Date) Opened.*$/im.exec(text)?.[0] ?? "";
+  const old = /(\d+)\/(\d+)\/(\d{4}|\d{2})\b.*?(\d+):(\d+):(\d+)(?:\.(\d+))?/.exec(line);
   if (!old) return undefined;
   const [, month, day, year, hour, minute, second, milli] = old;
   const fraction = milli ? `.${p(milli, 3)}` : "";
-  return `${year}-${p(month)}-${p(day)}T${p(hour)}:${p(minute)}:${p(second)}${fraction}`;
+  const full = year.length === 2 ? `20${year}` : year;
+  return `${full}-${p(month)}-${p(day)}T${p(hour)}:${p(minute)}:${p(second)}${fraction}`;
 }

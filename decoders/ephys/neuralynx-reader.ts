@@ -11,7 +11,8 @@ import {
   readHeader,
   SESSION_EXTENSIONS,
 } from "./neuralynx-header.ts";
-import { addSignals, scanSignal, type SignalScan } from "./neuralynx-signals.ts";
+import { scanSignal, type SignalScan } from "./neuralynx-scan.ts";
+import { addSignals } from "./neuralynx-signals.ts";
 import { stampOffset, tableOf } from "./neuralynx-tables.ts";
 import { addTable, openPasses, type Passes, uniqueName } from "./record-tables.ts";
 
@@ -31,21 +32,13 @@ async function open(source: ByteSource, options: OpenOptions): Promise<Dataset> 
   const files = [main, ...await otherFiles(main, dataset, options)];
   for (const file of files) warnOfRest(file, dataset.warnings);
 
+  const zero = await firstStamp(files, signal);
+  const signals = files.filter((f) => f.kind === "signal" && f.records > 0);
+  const bytes = signals.reduce((n, f) => n + f.records * f.recordBytes, 0);
   const scans: SignalScan[] = [];
-  let zero = Infinity;
-  for (const file of files) {
-    if (!file.records) continue;
-    if (file.kind === "signal") {
-      const scan = await scanSignal(file, dataset.warnings, signal);
-      scans.push(scan);
-      zero = Math.min(zero, scan.stamps[0]);
-    } else {
-      const at = HEADER_BYTES + stampOffset(file);
-      const bytes = await file.source.read(at, 8, { purpose: "header", signal });
-      zero = Math.min(zero, Number(viewOf(bytes).getBigUint64(0, true)));
-    }
+  for (const file of signals) {
+    scans.push(await scanSignal(file, zero, bytes, dataset.warnings, signal));
   }
-  if (!Number.isFinite(zero)) zero = 0;
   await addSignals(dataset, passes, scans, zero, signal);
   const names = new Set<string>();
   for (const file of files) {
@@ -60,6 +53,18 @@ async function open(source: ByteSource, options: OpenOptions): Promise<Dataset> 
   describe(dataset, files, zero);
   dataset.openStream = openPasses("neuralynx", passes);
   return dataset;
+}
+
+/** Microseconds of the earliest first record. */
+async function firstStamp(files: NeuralynxFile[], signal?: AbortSignal): Promise<number> {
+  let zero = Infinity;
+  for (const file of files) {
+    if (!file.records) continue;
+    const at = HEADER_BYTES + stampOffset(file);
+    const bytes = await file.source.read(at, 8, { purpose: "header", signal });
+    zero = Math.min(zero, Number(viewOf(bytes).getBigUint64(0, true)));
+  }
+  return Number.isFinite(zero) ? zero : 0;
 }
 
 /** The other files of the session: those beside `main` that do not name another session. */

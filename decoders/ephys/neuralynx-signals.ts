@@ -2,140 +2,25 @@
  * Signals of .ncs files: records of a 64-bit time stamp in microseconds, channel number, rate, number of
  * valid samples and (usually) 512 samples of 16 bits. Source: Neuralynx, "Data File Formats", "CSC".
  */
-import { ensure } from "../../src/errors.ts";
 import type {
+  Attributes,
   Channel,
   ChannelPart,
   Dataset,
   Recording,
   StreamBlock,
 } from "../../src/model/dataset.ts";
-import { frameTable, type Segment } from "../../src/model/layout.ts";
+import { frameTable } from "../../src/model/layout.ts";
 import { viewOf } from "../../src/source/source.ts";
 import { field, HEADER_BYTES, type NeuralynxFile } from "./neuralynx-header.ts";
+import {
+  blocksOf,
+  capacityOf,
+  RECORD_HEAD_BYTES,
+  sampleTimes,
+  type SignalScan,
+} from "./neuralynx-scan.ts";
 import { type Passes, uniqueName } from "./record-tables.ts";
-
-/** Bytes before the samples of a record. */
-const RECORD_HEAD_BYTES = 20;
-/** Bytes read at a time. */
-const BLOCK_BYTES = 1 << 20;
-/** Samples a record may begin early or late without being a pause; stamps are rounded to 1 us. */
-const TOLERANCE_SAMPLES = 0.5;
-
-/** What a pass over the records of a file told. */
-export interface SignalScan {
-  /** The file. */
-  file: NeuralynxFile;
-  /** Microseconds of each record. */
-  stamps: Float64Array;
-  /** Valid samples of each record. */
-  valid: Uint16Array | Uint32Array;
-  /** Samples a second. */
-  rate: number;
-}
-
-async function* recordBlocks(file: NeuralynxFile, signal?: AbortSignal) {
-  const { recordBytes, records, source } = file;
-  const step = Math.max(1, Math.floor(BLOCK_BYTES / recordBytes));
-  for (let first = 0; first < records; first += step) {
-    const count = Math.min(step, records - first);
-    const bytes = await source.read(HEADER_BYTES + first * recordBytes, count * recordBytes, {
-      purpose: "bulk",
-      signal,
-    });
-    yield { first, count, bytes, view: viewOf(bytes) };
-  }
-}
-
-/** Blocks of whole records of any file of a session. */
-export const blocksOf = recordBlocks;
-
-/** Reads stamps and lengths of all records. @throws FuseError where a record claims too many samples */
-export async function scanSignal(
-  file: NeuralynxFile,
-  warnings: string[],
-  signal?: AbortSignal,
-): Promise<SignalScan> {
-  const { recordBytes, records, source } = file;
-  const capacity = (recordBytes - RECORD_HEAD_BYTES) / 2;
-  const stamps = new Float64Array(records), valid = new Uint32Array(records);
-  let recordRate = 0;
-  for await (const { first, count, view } of recordBlocks(file, signal)) {
-    for (let i = 0; i < count; i++) {
-      const at = i * recordBytes;
-      stamps[first + i] = Number(view.getBigUint64(at, true));
-      if (first + i === 0) recordRate = view.getUint32(at + 12, true);
-      const n = view.getUint32(at + 16, true);
-      ensure(n <= capacity, "a record claims more samples than it has room for", {
-        source: source.name,
-        offset: HEADER_BYTES + (first + i) * recordBytes + 16,
-        found: n,
-        expected: `at most ${capacity}`,
-      });
-      valid[first + i] = n;
-    }
-  }
-  const stated = Number(field(file, "SamplingFrequency"));
-  let rate = stated > 0 && Number.isFinite(stated) ? stated : recordRate;
-  ensure(rate > 0, "the file states no sampling rate", {
-    source: source.name,
-    field: "-SamplingFrequency",
-    found: field(file, "SamplingFrequency") ?? "nothing",
-  });
-  const measured = usualRate(stamps, valid);
-  // A nominal rate (1000 Hz for what is really 1017.25 Hz) would make every record a piece of its own.
-  if (measured && Math.abs(capacity / measured - capacity / rate) * rate > TOLERANCE_SAMPLES) {
-    warnings.push(
-      `${source.name}: the header states ${rate} Hz, the time stamps follow ${measured} Hz; ` +
-        "the rate of the stamps is taken",
-    );
-    rate = measured;
-  }
-  return { file, stamps, valid, rate };
-}
-
-/** Samples a second by the median distance of records that follow each other; null for too few. */
-function usualRate(stamps: Float64Array, valid: Uint32Array): number | null {
-  if (stamps.length < 8) return null;
-  const rates: number[] = [];
-  const step = Math.max(1, Math.floor(stamps.length / 4096));
-  for (let i = 0; i + 1 < stamps.length; i += step) {
-    const us = stamps[i + 1] - stamps[i];
-    if (us > 0 && valid[i] > 0) rates.push(valid[i] * 1e6 / us);
-  }
-  if (rates.length < 7) return null;
-  rates.sort((a, b) => a - b);
-  const median = rates[rates.length >> 1];
-  const near = rates.filter((r) => Math.abs(r - median) <= median * 1e-3).length;
-  return near * 2 > rates.length ? median : null;
-}
-
-/** Uninterrupted runs; `backwards` counts stamps that go back. */
-export function signalSegments(
-  { stamps, valid, rate }: SignalScan,
-  zero: number,
-): { segments: Segment[]; samples: number; backwards: number } {
-  const segments: Segment[] = [];
-  const tolerance = Math.max(2, TOLERANCE_SAMPLES * 1e6 / rate);
-  let samples = 0, expected = NaN, backwards = 0;
-  for (let i = 0; i < stamps.length; i++) {
-    const n = valid[i];
-    if (n === 0) continue;
-    const off = stamps[i] - expected;
-    if (!(Math.abs(off) <= tolerance)) {
-      if (off < 0) backwards++;
-      segments.push({
-        startIndex: samples,
-        length: 0,
-        startSeconds: (stamps[i] - zero) / 1e6,
-      });
-    }
-    segments[segments.length - 1].length += n;
-    samples += n;
-    expected = stamps[i] + n * 1e6 / rate;
-  }
-  return { segments, samples, backwards };
-}
 
 /** Adds the recordings of all signal files: one for all that share clock, rate and pauses. */
 export async function addSignals(
@@ -145,9 +30,9 @@ export async function addSignals(
   zero: number,
   signal?: AbortSignal,
 ): Promise<void> {
-  const groups = new Map<string, { scans: SignalScan[]; segments: Segment[]; samples: number }>();
+  const groups = new Map<string, SignalScan[]>();
   for (const scan of scans) {
-    const { segments, samples, backwards } = signalSegments(scan, zero);
+    const { segments, samples, backwards, rate } = scan;
     const { name } = scan.file.source;
     if (backwards) {
       dataset.warnings.push(
@@ -160,18 +45,17 @@ export async function addSignals(
       continue;
     }
     const shape = segments.map((s) => `${s.startIndex}@${s.startSeconds}`).join(" ");
-    const key = `${scan.rate} ${samples} ${unitsOf(scan.file)} ${shape}`;
-    const group = groups.get(key) ?? { scans: [], segments, samples };
-    group.scans.push(scan);
-    groups.set(key, group);
+    const key = `${rate} ${samples} ${unitsOf(scan.file)} ${scan.strays.toFixed(3)} ${shape}`;
+    groups.set(key, [...groups.get(key) ?? [], scan]);
   }
   const names = new Set<string>();
-  for (const { scans, segments, samples } of groups.values()) {
+  for (const scans of groups.values()) {
+    const [{ segments, samples, rate, strays }] = scans;
     const name = groups.size === 1
       ? "signals"
-      : uniqueName(scans.length === 1 ? scans[0].file.entity : `signals_${scans[0].rate}hz`, names);
+      : uniqueName(scans.length === 1 ? scans[0].file.entity : `signals_${rate}hz`, names);
     const channels = scans.map((s) => channelOf(s.file, dataset.warnings));
-    const framed = scans.every(isFramed);
+    const framed = scans.every((s) => s.framed);
     const parts: ChannelPart[] = [];
     for (const [i, scan] of scans.entries()) {
       parts.push(
@@ -183,12 +67,23 @@ export async function addSignals(
     const recording: Recording = {
       name,
       channels,
-      samplingFrequency: scans[0].rate,
+      samplingFrequency: rate,
       sampleCount: samples,
       segments,
       rawType: "int16",
       parts,
     };
+    if (strays) {
+      const stream = `${name}/time`;
+      passes.set(stream, (s) => sampleTimes(scans[0], zero, s));
+      recording.time = { kind: "stream", stream, field: "time" };
+      dataset.warnings.push(
+        `${scans[0].file.source.name}: stamps stray up to ${
+          strays.toFixed(1)
+        } samples from an even ` +
+          `${rate} Hz clock; the time axis is made of the stamps of the records`,
+      );
+    }
     dataset.recordings.push(recording);
   }
 }
@@ -209,31 +104,46 @@ function channelOf(file: NeuralynxFile, warnings: string[]): Channel {
     units: known ? "V" : "",
     gain: (known ? volts : 1) * (inverted ? -1 : 1),
     offset: 0,
-    attributes: { file: file.source.name, input_inverted: inverted },
+    attributes: { file: file.source.name, input_inverted: inverted, ...settingsOf(file) },
   };
 }
 
-/** Only the last record may be short, for the samples to lie in equal frames. */
-function isFramed({ file, valid }: SignalScan): boolean {
-  const capacity = (file.recordBytes - RECORD_HEAD_BYTES) / 2;
-  for (let i = 0; i + 1 < valid.length; i++) if (valid[i] !== capacity) return false;
-  return valid.length > 0 && (valid.length > 1 || valid[0] === capacity);
+/** How the channel was filtered, as the header writes it. */
+const SETTINGS: [key: string, field: RegExp][] = [
+  ["ad_channel", /^adchannel$/],
+  ["input_range_uv", /^inputrange$/],
+  ["reference_channel", /^referencechannel$/],
+  ["low_cut_enabled", /^dsplowcutfilterenabled$/],
+  ["low_cut_hz", /^dsplowcutfrequency$/],
+  ["high_cut_enabled", /^dsphighcutfilterenabled$/],
+  ["high_cut_hz", /^dsphighcutfrequency$/],
+  ["filter_delay_compensated", /^dspdelaycompensation$/],
+  ["filter_delay_us", /^dspfilterdelay_.{1,2}s$/],
+];
+
+function settingsOf({ fields }: NeuralynxFile): Attributes {
+  const out: Attributes = {};
+  for (const [key, value] of fields) {
+    const kept = SETTINGS.find(([, name]) => name.test(key))?.[0];
+    if (kept) out[kept] = value;
+  }
+  return out;
 }
 
 async function framedPart(
   dataset: Dataset,
-  { file, valid }: SignalScan,
+  { file, lastValid }: SignalScan,
   firstChannel: number,
   samples: number,
   signal?: AbortSignal,
 ): Promise<ChannelPart> {
-  const samplesPerFrame = (file.recordBytes - RECORD_HEAD_BYTES) / 2;
-  const last = valid.length - 1, short = valid[last] !== samplesPerFrame;
+  const samplesPerFrame = capacityOf(file);
+  const last = file.records - 1, short = lastValid !== samplesPerFrame;
   const table = dataset.frameTables.push(
     frameTable(file.recordBytes, [{
       source: file.index,
       offset: HEADER_BYTES,
-      frameCount: valid.length - (short ? 1 : 0),
+      frameCount: file.records - (short ? 1 : 0),
     }]),
   ) - 1;
   const part: ChannelPart = {
@@ -249,11 +159,11 @@ async function framedPart(
       sampleStride: 2,
     },
   };
-  if (short && valid[last] > 0) {
+  if (short && lastValid > 0) {
     const at = HEADER_BYTES + last * file.recordBytes + RECORD_HEAD_BYTES;
-    const view = viewOf(await file.source.read(at, 2 * valid[last], { purpose: "header", signal }));
-    const values = Float64Array.from({ length: valid[last] }, (_, i) => view.getInt16(2 * i, true));
-    part.tail = { firstSample: samples - valid[last], values };
+    const view = viewOf(await file.source.read(at, 2 * lastValid, { purpose: "header", signal }));
+    const values = Float64Array.from({ length: lastValid }, (_, i) => view.getInt16(2 * i, true));
+    part.tail = { firstSample: samples - lastValid, values };
   }
   return part;
 }
@@ -273,8 +183,8 @@ async function* validSamples(
   file: NeuralynxFile,
   signal?: AbortSignal,
 ): AsyncGenerator<StreamBlock, undefined> {
-  const capacity = (file.recordBytes - RECORD_HEAD_BYTES) / 2;
-  for await (const { count, view } of recordBlocks(file, signal)) {
+  const capacity = capacityOf(file);
+  for await (const { count, view } of blocksOf(file, signal)) {
     const values = new Int16Array(count * capacity);
     let filled = 0;
     for (let i = 0; i < count; i++) {

@@ -7,7 +7,7 @@ import type { StreamBlock } from "../../src/model/dataset.ts";
 import { dtypeOf, type NumericArray } from "../../src/model/dtype.ts";
 import { fieldText } from "./ansi-text.ts";
 import { field, type NeuralynxFile } from "./neuralynx-header.ts";
-import { blocksOf } from "./neuralynx-signals.ts";
+import { blocksOf } from "./neuralynx-scan.ts";
 import type { ColumnShape, RecordTable } from "./record-tables.ts";
 
 type Values = NumericArray | string[];

@@ -67,7 +67,7 @@ async function held(table: RecordTable, signal?: AbortSignal): Promise<EventColu
   for await (const block of table.read(signal)) {
     const i = table.columns.findIndex((column) => column.name === block.field);
     const into = values[i];
-    if (Array.isArray(into)) into.push(...(block.values as string[]));
+    if (Array.isArray(into)) { for (const text of block.values as string[]) into.push(text); }
     else into.set(block.values as never, filled[i]);
     filled[i] += block.values.length;
   }
