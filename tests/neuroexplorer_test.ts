@@ -140,7 +140,8 @@ Deno.test(".nex: every kind of variable", async () => {
   ]);
   assert.deepEqual(values(dataset, "wf", "waveform"), [1, 2, 3, 4, 5, 6]);
   assert.deepEqual(values(dataset, "Key", "label"), ["12", "34"]);
-  assert.match(dataset.leftOut[0].what, /pop/);
+  const [weights] = dataset.arrays;
+  assert.deepEqual([weights.path, weights.shape], ["population_vectors/pop", [1]]);
   const [recording] = dataset.recordings;
   assert.deepEqual(recording.segments, [
     { startIndex: 0, length: 4, startSeconds: 0.1 },

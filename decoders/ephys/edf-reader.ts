@@ -61,7 +61,7 @@ async function openFile(source: ByteSource, options: OpenOptions): Promise<Datas
   const groups = annotationGroups(source, header);
   const runs = await annotate(dataset, header, groups, signal);
   const status = header.sampleBytes === 3
-    ? header.signals.find((s) => s.label === "Status" && s.samplesPerRecord > 0)
+    ? header.signals.find((s) => /^status$/i.test(s.label) && s.samplesPerRecord > 0)
     : undefined;
   addRecordings(dataset, header, runs, status);
   const statusSlots = status && slotsFor(source, header, status.offset, lengthOf(header, status));

@@ -21,7 +21,8 @@ export interface AnnotationLists {
 /** Ends an onset with a duration, an onset or a text, and a list. */
 const DURATION = 0x15, TEXT = 0x14, END = 0x00;
 
-const NUMBER = /^[+-]\d+(\.\d*)?$/;
+/** The sign must be there; writers that forget it mean "+". */
+const NUMBER = /^[+-]?\d+(\.\d*)?$/;
 const POSITIVE = /^\d+(\.\d*)?$/;
 
 /** Parses the bytes an annotation signal has in one record. */

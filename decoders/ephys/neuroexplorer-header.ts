@@ -131,6 +131,7 @@ export async function readHeader(
   if (size < all) throw short(all);
   const table = head.length >= all ? head : await source.read(0, all, options);
   const rows = viewOf(table);
+  const version = view.getInt32(4, true);
   const variables = Array.from({ length: count }, (_, i) => {
     const at = fileBytes + i * variableBytes;
     const kind = VARIABLE_KINDS[rows.getInt32(at, true)];
@@ -142,14 +143,16 @@ export async function readHeader(
     });
     const row = new DataView(rows.buffer, rows.byteOffset + at, variableBytes);
     const label = fieldText(table.subarray(at + 8, at + 72)) || `${kind}_${i + 1}`;
-    return wide ? nex5Variable(row, table, at, kind, label) : nexVariable(row, kind, label);
+    return wide
+      ? nex5Variable(row, table, at, kind, label)
+      : nexVariable(row, kind, label, version);
   });
   const metaOffset = wide ? Number(view.getBigUint64(284, true)) : 0;
   const metaBytes = size - metaOffset;
   const hasMeta = metaOffset >= all && metaBytes > 0 && metaBytes <= limits.headerBytes;
   return {
     wide,
-    version: view.getInt32(4, true),
+    version,
     comment: fieldText(head.subarray(8, 264)),
     frequency,
     begin: wide ? Number(view.getBigInt64(272, true)) : view.getInt32(272, true),
@@ -159,7 +162,12 @@ export async function readHeader(
   };
 }
 
-function nexVariable(row: DataView, kind: NexVariable["kind"], name: string): NexVariable {
+function nexVariable(
+  row: DataView,
+  kind: NexVariable["kind"],
+  name: string,
+  fileVersion: number,
+): NexVariable {
   const i32 = (at: number) => row.getInt32(at, true),
     f64 = (at: number) => row.getFloat64(at, true);
   const version = i32(4);
@@ -175,9 +183,12 @@ function nexVariable(row: DataView, kind: NexVariable["kind"], name: string): Ne
     rate: f64(112),
     units: "mV",
     gain: f64(120),
-    zero: version > 100 && Number.isFinite(f64(140)) ? f64(140) : 0,
+    // Offsets came with file version 104, whatever the version of the variable.
+    zero: (fileVersion >= 104 || version > 100) && Number.isFinite(f64(140)) ? f64(140) : 0,
     points: i32(128),
-    preThresholdSeconds: version > 100 && Number.isFinite(f64(148)) ? f64(148) : 0,
+    preThresholdSeconds: (fileVersion >= 105 || version > 100) && Number.isFinite(f64(148))
+      ? f64(148)
+      : 0,
     numericMarkers: false,
     markerFields: i32(132),
     markerBytes: i32(136),
@@ -206,7 +217,7 @@ function nex5Variable(
     indexBytes: i32(180) === 1 ? 8 : 4,
     sample: float ? "float32" : "int16",
     rate: f64(96),
-    units: fieldText(table.subarray(at + 104, at + 136)),
+    units: fieldText(table.subarray(at + 104, at + 136)) || "mV",
     // Floats are stored in the unit itself.
     gain: float ? 1 : f64(136),
     zero: float ? 0 : f64(144),

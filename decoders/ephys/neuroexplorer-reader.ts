@@ -23,10 +23,7 @@ async function open(source: ByteSource, { limits, signal }: OpenOptions): Promis
   const waves: Wave[] = [];
   for (const v of header.variables) {
     if (v.kind === "population_vector") {
-      dataset.leftOut.push({
-        what: `population vector ${v.name}`,
-        why: "it holds weights of other variables and no times",
-      });
+      addWeights(dataset, v, names);
     } else if (v.kind === "continuous") {
       const wave = await readFragments(source, header, v, signal);
       if (v.points > 0) waves.push(wave);
@@ -40,6 +37,32 @@ async function open(source: ByteSource, { limits, signal }: OpenOptions): Promis
   describe(dataset, header);
   dataset.openStream = openPasses("neuroexplorer", passes);
   return dataset;
+}
+
+/** Weights of a population vector: 64-bit floats, one for each of the file's neurons it weighs. */
+function addWeights(dataset: Dataset, v: NexVariable, names: Set<string>): void {
+  within(dataset.sources[0], v, 8 * v.count);
+  if (!v.count) {
+    dataset.leftOut.push({ what: `population vector ${v.name}`, why: "it holds no weights" });
+    return;
+  }
+  const run = { source: 0, offset: v.offset, frameCount: v.count };
+  dataset.arrays.push({
+    path: `population_vectors/${uniqueName(v.name, names).replaceAll("/", "_")}`,
+    dtype: "float64",
+    dims: ["weight"],
+    shape: [v.count],
+    layout: {
+      kind: "frames",
+      table: dataset.frameTables.push(frameTable(8, [run])) - 1,
+      stored: "float64",
+      littleEndian: true,
+      samplesPerFrame: 1,
+      channelOffsets: [0],
+      sampleStride: 8,
+    },
+    attributes: { variable: v.name },
+  });
 }
 
 /** A continuous variable, the place of its samples, and its uninterrupted runs. */

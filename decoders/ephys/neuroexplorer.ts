@@ -9,8 +9,9 @@ export const neuroexplorer: FormatDescriptor = {
   extensions: [".nex", ".nex5"],
   needs: "random",
   reads:
-    "neurons, events, intervals, waveforms, continuous variables with pauses, markers, metadata",
-  missing: "population vectors, which hold weights and no times",
+    "neurons, events, intervals, waveforms, continuous variables with pauses, markers, population " +
+    "vectors, metadata; integers and floats, 32- and 64-bit stamps",
+  missing: "",
   references: [
     "Nex Technologies, .nex and .nex5 File Format Specification",
     "compared with nex5file 0.1.3 and neo 0.14.6 NeuroExplorerRawIO",
