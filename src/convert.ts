@@ -31,7 +31,7 @@ export interface ConvertOptions extends PlanOptions, OpenOptions {
   /** Told when a pipe is copied to a temporary file, because its format needs random access. */
   onCopy?: (message: string) => void;
   /** What the dataset the file belongs to says of it; asked for once the file is open. */
-  context?: () => Promise<DatasetContext>;
+  context?: () => Promise<DatasetContext | undefined>;
   /** Told of progress, warnings and the end. */
   onEvent?: ProgressListener;
   /** Name of the file in events and reports; the source's name by default. */

@@ -28,7 +28,7 @@ export interface JobInput {
   /** What its columns, arrays or bytes mean. */
   mapping?: MappingUse;
   /** What the dataset the file belongs to says of it. */
-  context?: () => Promise<DatasetContext>;
+  context?: () => Promise<DatasetContext | undefined>;
   /** Why this file is not converted (dataset metadata); reported as skipped. */
   skip?: string;
 }

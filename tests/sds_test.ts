@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { sparcAttributes } from "../src/sparc/attributes.ts";
-import { SdsTables } from "../src/sparc/sds.ts";
+import { findAmong, SdsTables } from "../src/sparc/sds.ts";
 import { readCells, tableRows, verticalValues } from "../src/sparc/tables.ts";
 import { type DemoCell, xlsxBytes } from "../tools/demo-files/tables.ts";
 
@@ -9,7 +9,7 @@ const text = (lines: string) => new TextEncoder().encode(lines);
 function tables(files: Record<string, Uint8Array>) {
   const reads: string[] = [];
   const sds = new SdsTables({
-    paths: Object.keys(files),
+    find: findAmong(Object.keys(files)),
     read: (path) => {
       reads.push(path);
       return Promise.resolve(files[path]);
@@ -147,7 +147,7 @@ Deno.test("sds: broken and absent tables become warnings, never failures", async
   assert.equal(sds.warnings.length, 2);
   assert.match(sds.warnings.join(), /subjects\.xlsx cannot be read/);
   const failing = new SdsTables({
-    paths: ["subjects.xlsx"],
+    find: findAmong(["subjects.xlsx"]),
     read: () => Promise.reject(new Error("HTTP 503")),
   });
   assert.equal((await failing.facts("primary/sub-1/x.acq")).subjectId, "sub-1");

@@ -7,6 +7,7 @@ import type { ByteSource } from "../source/source.ts";
 import { s3OptionsFromEnvironment } from "../source/s3-access.ts";
 import { globMatcher } from "./glob.ts";
 import type { FlagValues } from "./flags.ts";
+import type { LocalDatasets } from "./local-datasets.ts";
 
 /** The files a command works on. */
 export interface Inputs {
@@ -78,6 +79,7 @@ async function namedInputs(
   const bucketOut = /^s3:/i.test(String(flags.outputDir))
     ? `${String(flags.outputDir).replace(/\/+$/, "")}/`
     : undefined;
+  const contextOf = localContext();
   let collection = args.length > 1;
   for (const arg of args) {
     const below = /^s3:/i.test(arg)
@@ -91,7 +93,7 @@ async function namedInputs(
     const stat = /^[a-z][a-z0-9+.-]*:\/\//i.test(arg) || arg === "-" ? undefined : statOf(arg);
     if (stat?.isDirectory) {
       collection = true;
-      files.push(...folderFiles({ root: arg, options, leaveOut }));
+      files.push(...folderFiles({ root: arg, options, leaveOut, contextOf }));
     } else {
       files.push({
         path: arg === "-" ? "stdin" : baseName(arg),
@@ -100,6 +102,7 @@ async function namedInputs(
         open: arg === "-"
           ? openOnce(() => openSource(arg, options), signal)
           : () => openSource(arg, options),
+        ...(stat ? { context: contextOf(resolve(arg)) } : {}),
       });
     }
   }
@@ -107,6 +110,15 @@ async function namedInputs(
     files: distinct(files),
     collection,
     title: args.length === 1 ? args[0] : `${args.length} inputs`,
+  };
+}
+
+/** What the SPARC dataset around a local file says of it; its tables are read once for all files. */
+function localContext(): (path: string) => JobInput["context"] {
+  let datasets: Promise<LocalDatasets> | undefined;
+  return (path) => async () => {
+    datasets ??= import("./local-datasets.ts").then((m) => new m.LocalDatasets());
+    return await (await datasets).contextOf(path);
   };
 }
 
@@ -146,6 +158,7 @@ interface Walk {
   options: SourceOptions;
   /** Absolute path of a folder that is passed over. */
   leaveOut?: string;
+  contextOf: (path: string) => JobInput["context"];
 }
 
 /** Stores this program wrote, and what a run is writing. */
@@ -181,6 +194,7 @@ function* folderFiles(walk: Walk, below = "", parents: string[] = []): Generator
         uri: full,
         size: stat?.size,
         open: () => openSource(full, walk.options),
+        context: walk.contextOf(full),
         ...(isDatasetMetadata(path) ? { skip: METADATA } : {}),
       };
     }

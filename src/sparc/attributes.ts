@@ -1,7 +1,7 @@
 /** Root attributes of a converted file that only its dataset knows: the SPARC FUSE vocabulary. */
 import type { Attributes, Json } from "../model/dataset.ts";
 import type { DatasetFile, DatasetListing } from "./dataset-files.ts";
-import { type SdsFacts, SdsTables, type SdsTree } from "./sds.ts";
+import { findAmong, type SdsFacts, SdsTables, type SdsTree } from "./sds.ts";
 import { TABLE_BYTES } from "./tables.ts";
 
 /** What a dataset adds to the attributes of one file's store. */
@@ -102,7 +102,7 @@ export function sdsTreeOf(
       .map((file) => [file.path.slice(root.length), file]),
   );
   return {
-    paths: [...tables.keys()],
+    find: findAmong([...tables.keys()]),
     read: (path) => {
       const file = tables.get(path)!;
       if ((file.size ?? 0) > TABLE_BYTES) {

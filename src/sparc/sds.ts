@@ -8,10 +8,16 @@ import { readCells, TABLE_BYTES, type TableRow, tableRows, verticalValues } from
 
 /** The tree of a dataset below its root folder (`files/` when published). */
 export interface SdsTree {
-  /** Paths of the tables there are: "subjects.xlsx", "primary/manifest.xlsx". Others may be listed too. */
-  paths: string[];
+  /** The path as it is spelled ("Subjects.xlsx"), of one in any case ("subjects.xlsx"); none when it is not there. */
+  find(path: string): string | undefined;
   /** Bytes of one of these paths. */
   read(path: string): Promise<Uint8Array>;
+}
+
+/** How a tree whose paths are all known finds them: "subjects.xlsx", "primary/manifest.xlsx". */
+export function findAmong(paths: string[]): SdsTree["find"] {
+  const spelled = new Map(paths.map((path) => [path.toLowerCase(), path]));
+  return (path) => spelled.get(path.toLowerCase());
 }
 
 /** What is known of one file. */
@@ -74,7 +80,6 @@ function fold(id: string): string {
 export class SdsTables {
   readonly warnings: string[] = [];
   readonly #tree: SdsTree;
-  readonly #paths: Map<string, string>;
   readonly #rows = new Map<string, Promise<TableRow[]>>();
   #description: Promise<Map<string, string[]>> | undefined;
   #subjects: Promise<EntityRows> | undefined;
@@ -82,7 +87,6 @@ export class SdsTables {
 
   constructor(tree: SdsTree) {
     this.#tree = tree;
-    this.#paths = new Map(tree.paths.map((path) => [path.toLowerCase(), path]));
   }
 
   /** Elements of dataset_description, by lower-case name: "species", "contributor name" ... */
@@ -182,7 +186,7 @@ export class SdsTables {
 
   async #cells(base: string): Promise<string[][] | undefined> {
     for (const extension of TABLE_EXTENSIONS) {
-      const path = this.#paths.get(`${base}.${extension}`.toLowerCase());
+      const path = this.#tree.find(`${base}.${extension}`);
       if (path === undefined) continue;
       try {
         const bytes = await this.#tree.read(path);
