@@ -43,9 +43,12 @@ export interface JobOptions extends Omit<ConvertOptions, "context" | "label"> {
   concurrency?: number;
 }
 
-interface Identified {
+/** A file and the formats that could read it. */
+export interface Identified {
   input: JobInput;
+  /** Best first; none for files that are skipped, and for pipes. */
   candidates: Candidate[];
+  /** Why it could not be looked at. */
   error?: FuseError;
 }
 
@@ -63,8 +66,7 @@ export async function runJob(inputs: JobInput[], options: JobOptions): Promise<F
   const identified = await identifyAll(inputs, options.signal);
   const reports = new Map<JobInput, FileReport>();
   const claimed = new Map<string, string>();
-  // Recognised files first, the largest member of a set before its smaller ones: it opens the set.
-  const order = identified.filter((f) => !f.input.skip).sort(byRank);
+  const order = inOpeningOrder(identified);
   const running = new Set<Promise<void>>();
   /** Why the job ends early: files that are bad do not end it. */
   let ended: unknown;
@@ -103,7 +105,16 @@ export async function runJob(inputs: JobInput[], options: JobOptions): Promise<F
   return all;
 }
 
-async function identifyAll(inputs: JobInput[], signal?: AbortSignal): Promise<Identified[]> {
+/**
+ * The files that are not skipped, recognised ones first and the largest member of a set before its
+ * smaller ones: it opens the set.
+ */
+export function inOpeningOrder(identified: Identified[]): Identified[] {
+  return identified.filter((f) => !f.input.skip).sort(byRank);
+}
+
+/** Looks at the heads of files, several at a time. */
+export async function identifyAll(inputs: JobInput[], signal?: AbortSignal): Promise<Identified[]> {
   return await Array.fromAsync(inLanes(inputs, PROBES_AT_A_TIME, async (input) => {
     const found: Identified = { input, candidates: [] };
     if (input.skip) return found;

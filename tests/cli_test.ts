@@ -81,9 +81,10 @@ Deno.test("wrong usage ends with status 2, says what is wrong and writes nothing
       [/--memory/, "a.wav", "--memory", "lots"],
       [/argument missing/, "a.wav", "--output-dir"],
       [/nothing to do/, "convert"],
+      [/nothing to do/, "inspect"],
       [/no files match/, ".", "--include", "*.nothing"],
-      [/missing required argument/, "inspect"],
-      [/too many arguments/, "inspect", "a.wav", "a.wav"],
+      [/missing required argument/, "slice"],
+      [/too many arguments/, "slice", "a.wav", "a.wav"],
     ];
     for (const [message, ...args] of cases) {
       const { code, stdout, stderr } = await place.cli(...args);
@@ -281,6 +282,25 @@ Deno.test("a folder: one bad file costs that file only, paths stay, report.json 
     assert.deepEqual(readdirSync(join(place.folder, "some")).sort(), ["report.json", "sub-2"]);
     // Only files nobody reads: nothing was converted, so it is no success.
     assert.equal((await place.cli("in", "-o", "none", "--include", "*.dat")).code, 1);
+  });
+});
+
+Deno.test("inspect describes every file of a folder, and says which cannot be read", async () => {
+  await inFolder(async (place) => {
+    write(place, "in/a.wav");
+    write(place, "in/b.wav");
+    write(place, "in/noise.dat", new Uint8Array(500).fill(7));
+    const good = await place.cli("inspect", "in");
+    assert.equal(good.code, 0, good.stderr);
+    assert.deepEqual(good.stdout.match(/^\S+\.wav/gm), ["a.wav", "b.wav"]);
+    write(place, "in/bad.rhd", new Uint8Array([0x02, 0x27, 0x91, 0xc6, 1, 0, 5, 0]));
+    const some = await place.cli("inspect", "in", "--json");
+    assert.equal(some.code, 1);
+    assert.match(some.stderr, /bad\.rhd/);
+    assert.deepEqual(JSON.parse(some.stdout).map((d: { name: string }) => d.name), [
+      "a.wav",
+      "b.wav",
+    ]);
   });
 });
 

@@ -1,10 +1,10 @@
 /** `inspect`: what is inside a file, without converting it. */
-import { FuseError, printable } from "../errors.ts";
-import { openDataset, type Opened } from "../identify.ts";
+import { FuseError, printable, toFuseError } from "../errors.ts";
+import { OPEN_SCORE, openDataset, type Opened } from "../identify.ts";
+import { identifyAll, inOpeningOrder, type JobInput } from "../job.ts";
 import type { Dataset, Recording } from "../model/dataset.ts";
-import { openSource } from "../source/open.ts";
 import type { FlagValues } from "./flags.ts";
-import { sourceOptions } from "./inputs.ts";
+import { resolveInputs } from "./inputs.ts";
 import { mappingLines, writeDraft } from "./inspect-mapping.ts";
 import { humanBytes, humanSeconds } from "./table.ts";
 
@@ -13,26 +13,66 @@ const LISTED = 64;
 /** Characters of a line: names in files know no bounds. */
 const LONGEST = 2000;
 
-/** Prints a description, or the whole dataset as JSON. */
+/**
+ * Prints a description of every input, or the whole datasets as JSON (an array for several inputs).
+ * Members of a set are described once. 1 when one could not be read.
+ */
 export async function inspectCommand(args: string[], flags: FlagValues): Promise<number> {
-  if (args.length !== 1) {
-    throw new FuseError("Usage", "inspect takes one input", { found: args.length });
+  const { files, title } = await resolveInputs(args, flags);
+  const show = (opened: Opened) =>
+    console.log(flags.json ? JSON.stringify(asJson(opened), null, 1) : describe(opened));
+  if (files.length === 1) {
+    await inspectOne(files[0], flags, (opened) => {
+      if (flags.writeDescriptor) writeDraft(opened, flags.writeDescriptor);
+      if (flags.writeDescriptor !== true) show(opened);
+    });
+    return 0;
   }
-  const source = await openSource(args[0], sourceOptions(flags));
+  if (flags.writeDescriptor) {
+    throw new FuseError("Usage", "a descriptor is drafted from one input", {
+      source: title,
+      found: files.length,
+    });
+  }
+  const described = new Set<string>();
+  const found: unknown[] = [];
+  let failed = 0;
+  for (const { input, candidates, error } of inOpeningOrder(await identifyAll(files))) {
+    const isKnown = flags.format !== undefined || (candidates[0]?.score ?? 0) >= OPEN_SCORE;
+    if (described.has(input.uri) || (!error && !isKnown)) continue;
+    try {
+      if (error) throw error;
+      await inspectOne(input, flags, (opened) => {
+        for (const source of opened.dataset.sources) described.add(source.uri);
+        if (flags.json) found.push(asJson(opened));
+        else show(opened);
+      });
+    } catch (failure) {
+      const { message } = toFuseError(failure, "Network", { source: input.path });
+      console.error(`${input.path}: ${message}`);
+      failed++;
+    }
+  }
+  if (flags.json) console.log(JSON.stringify(found, null, 1));
+  else if (described.size === 0) console.error(`${title}: nothing in it is read`);
+  return failed > 0 || described.size === 0 ? 1 : 0;
+}
+
+async function inspectOne(
+  input: JobInput,
+  flags: FlagValues,
+  use: (opened: Opened) => void,
+): Promise<void> {
+  const source = await input.open();
   const opened = await openDataset(source, {
     format: flags.format as string | undefined,
-    mapping: flags.mappingUse,
+    mapping: input.mapping ?? flags.mappingUse,
   });
   try {
-    const file = flags.writeDescriptor;
-    if (file) writeDraft(opened, file);
-    if (file !== true) {
-      console.log(flags.json ? JSON.stringify(asJson(opened), null, 1) : describe(opened));
-    }
+    use(opened);
   } finally {
     for (const s of opened.dataset.sources) await s.close();
   }
-  return 0;
 }
 
 function describe({ dataset, candidate, ties }: Opened): string {

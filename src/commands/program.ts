@@ -94,9 +94,9 @@ export const VERBS: Verb[] = [
   },
   {
     name: "inspect",
-    usage: "[options] INPUT",
-    summary: "show what is inside a file without converting it",
-    arguments: [["<input>", "a file, URL or s3:// address"]],
+    usage: "[options] DATASET [PATHS...] | INPUTS...",
+    summary: "show what is inside files without converting them",
+    arguments: [["[inputs...]", "as for convert"]],
     examples: [
       [
         "sparc-fuse inspect recording.smr",
@@ -104,7 +104,7 @@ export const VERBS: Verb[] = [
       ],
       ["sparc-fuse inspect recording.smr --json", "the same for programs"],
     ],
-    flags: ["json", "channels", "writeDescriptor", ...MAPPING, ...READING],
+    flags: ["include", "exclude", "json", "channels", "writeDescriptor", ...MAPPING, ...READING],
     run: async (args, flags) => (await import("./inspect.ts")).inspectCommand(args, flags),
   },
   {
@@ -154,7 +154,7 @@ export const VERBS: Verb[] = [
         "opens it",
       ],
     ],
-    flags: ["outputDir", "refsTo", "overwrite", "channels", ...MAPPING, ...READING],
+    flags: ["outputDir", "refsTo", "baseUrl", "overwrite", "channels", ...MAPPING, ...READING],
     run: async (args, flags) => (await import("./refs.ts")).refsCommand(args, flags),
   },
   {
