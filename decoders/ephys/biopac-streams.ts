@@ -16,6 +16,8 @@ export interface StreamChannel {
 
 /** Samples of a channel's block at most. */
 const BLOCK_SAMPLES = 1 << 16;
+/** Compressed bytes inflated at once: deflate makes at most 1032 bytes of one, all of them one chunk. */
+const PIECE_BYTES = 1 << 13;
 /** Samples of all channels' blocks together, for files of very many channels. */
 const ALL_SAMPLES = 1 << 22;
 
@@ -73,7 +75,11 @@ export async function* inflateChannel(
   let sourceError: unknown;
   const watched = streamOf((async function* () {
     try {
-      for await (const chunk of chunksOf(compressed)) yield chunk as Uint8Array<ArrayBuffer>;
+      for await (const chunk of chunksOf(compressed)) {
+        for (let at = 0; at < chunk.length; at += PIECE_BYTES) {
+          yield chunk.subarray(at, at + PIECE_BYTES) as Uint8Array<ArrayBuffer>;
+        }
+      }
     } catch (error) {
       sourceError = error;
       throw error;
