@@ -134,9 +134,9 @@ Deno.test("signals with a time vector, a scale and names become recordings, the 
   const [root] = plan.groups;
   assert.equal(root.attributes.auto_mapped, true);
   const { mapping } = root.attributes.sparc_fuse as {
-    mapping: { recordings: { why: string[] }[] };
+    mapping: { chosen: { why: string[] }[] };
   };
-  assert(mapping.recordings.every((r) => r.why.length > 2));
+  assert(mapping.chosen.every((r) => r.why.length > 2));
   assert.deepEqual(plan.groups.find((g) => g.path === "source/electrodes")!.attributes, {
     "made by": "nobody",
   });

@@ -187,9 +187,9 @@ Deno.test("what is not clearly a signal stays an array, and is named as a rival"
   assert.deepEqual(mapping!.recordings.flatMap((r) => r.signals.map((s) => s.variable.path)), [
     "ecg",
   ]);
-  const { rivals } = mapping!.explanation as { rivals: { signals: string; score: number }[] };
+  const { rivals } = mapping!.explanation as { rivals: { what: string; score: number }[] };
   assert.deepEqual(
-    new Set(rivals.map((r) => r.signals)),
+    new Set(rivals.map((r) => r.what.replace("signal ", ""))),
     new Set([
       "electrode_positions",
       "spike_times_index",

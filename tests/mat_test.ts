@@ -218,7 +218,7 @@ Deno.test("times with arrays of their length become recordings, with the times o
     const target = await convert(dataset);
     assert.deepEqual([...(await readArray(target, "signals")).data], count(400));
     assert.deepEqual([...(await readArray(target, "time")).data], t);
-    assert.equal(dataset.metadata.header?.auto_mapped, true);
+    assert.equal(dataset.metadata.autoMapped, true);
   }
 });
 
@@ -230,9 +230,13 @@ Deno.test("uneven times give no rate; several pairs go by the numbers in their n
     RRint10: doubles([1, 50], count(50)),
     RRint05: doubles([1, 50], count(50)),
   });
+  assert.deepEqual(
+    dataset.recordings.map((r) => Math.max(...(r.time as { values: Float64Array }).values) > 90),
+    [true, false],
+  );
   assert.deepEqual(dataset.recordings.map((r) => [r.name, r.samplingFrequency]), [
-    ["RRint05", null],
     ["RRint10", null],
+    ["RRint05", null],
   ]);
 });
 

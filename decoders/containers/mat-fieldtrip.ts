@@ -1,6 +1,6 @@
 /** FieldTrip raw data: a struct of trials `[channels x samples]`, each with its times. */
 import type { Segment } from "../../src/model/layout.ts";
-import { surveyTime } from "../mapping/even-time.ts";
+import { rateOfTimes } from "../mapping/time-vectors.ts";
 import {
   type CellNode,
   elementsOf,
@@ -62,7 +62,7 @@ async function buildTrials(
   const trials = trial.items as NumericNode[], times = time.items as NumericNode[];
   const first = await vectorValues(build, times[0]);
   const stated = numberOf(scope.get("fsample"));
-  const rate = stated && stated > 0 ? stated : first ? surveyTime(first).rate : null;
+  const rate = stated && stated > 0 ? stated : first ? rateOfTimes(first) : null;
   const channels = labels.length;
   const name_ = name || "data";
   const base = {

@@ -4,17 +4,19 @@ import { type Dataset, emptyDataset } from "../../src/model/dataset.ts";
 import type { ByteSource } from "../../src/source/source.ts";
 import { pullStream } from "../ephys/pull-stream.ts";
 import type { OpenOptions } from "../format.ts";
-import { choose, describeChoice } from "../mapping/choice.ts";
+import { explanation } from "../mapping/explain.ts";
+import { findRecordings } from "../mapping/map.ts";
 import { ArrayWriter, type Passes } from "./mat-arrays.ts";
 import { eeglabCandidate } from "./mat-eeglab.ts";
 import { fieldTripCandidate } from "./mat-fieldtrip.ts";
-import { genericCandidates, type Scope } from "./mat-generic.ts";
 import { readLevelSeven } from "./mat-hdf5.ts";
 import { labChartCandidate } from "./mat-labchart.ts";
+import { buildMapped } from "./mat-mapped.ts";
 import { elementsOf, type MatNode, type MatVariables } from "./mat-model.ts";
 import { runPass } from "./mat-passes.ts";
 import type { MatBuild, MatCandidate } from "./mat-recordings.ts";
 import { spike2Candidate } from "./mat-spike2.ts";
+import { treeOf } from "./mat-tree.ts";
 import { levelFour, readLevelFour } from "./mat-v4.ts";
 import { levelFive, readLevelFive } from "./mat-v5.ts";
 
@@ -47,14 +49,7 @@ export async function openMat(source: ByteSource, options: OpenOptions): Promise
   };
   const passes: Passes = new Map();
   const build: MatBuild = { dataset, passes, used: new Set(), signal };
-  const candidates = candidatesOf(found.variables);
-  const chosen = choose(candidates);
-  if (chosen) {
-    await chosen.build(build);
-    if (dataset.recordings.length || dataset.events.length) {
-      Object.assign(dataset.metadata.header, describeChoice(chosen, candidates));
-    }
-  }
+  await mapVariables(build, found.variables);
   const writer = new ArrayWriter(dataset, passes, build.used);
   for (const node of found.variables) {
     writer.add(node, `source/${(node.name || "unnamed").replaceAll("/", "_")}`);
@@ -73,18 +68,46 @@ async function readVariables(source: ByteSource, options: OpenOptions): Promise<
   throw new FuseError("UnknownFormat", "not a MAT-file", { source: source.name, offset: 0 });
 }
 
-function candidatesOf(variables: readonly MatNode[]): MatCandidate[] {
-  const scopes = scopesOf(variables);
-  const [all] = scopes;
-  const candidates: (MatCandidate | undefined)[] = [
-    labChartCandidate(all.fields),
-    spike2Candidate(all.fields),
-  ];
-  for (const scope of scopes) {
+/** Recordings: of an export that is known, else of arrays that names, sizes and values speak for. */
+async function mapVariables(build: MatBuild, variables: readonly MatNode[]): Promise<void> {
+  const { dataset, signal } = build;
+  const known = knownLayouts(variables);
+  const [best] = known.toSorted((a, b) => b.score - a.score);
+  if (best) {
+    await best.build(build);
+    if (dataset.recordings.length || dataset.events.length) {
+      const choice = ({ layout, score, why }: MatCandidate) => ({ what: layout, score, why });
+      dataset.metadata.autoMapped = true;
+      dataset.metadata.mapping = explanation(
+        [choice(best)],
+        known.filter((c) => c !== best).map(choice),
+        { method: "known export" },
+      );
+    }
+    return;
+  }
+  const tree = treeOf(variables, dataset.sources, signal);
+  const mapping = await findRecordings(tree);
+  if (!mapping) return;
+  await buildMapped(build, mapping, tree);
+  dataset.metadata.autoMapped = true;
+  dataset.metadata.mapping = mapping.explanation;
+}
+
+/** Exports of known programs. */
+function knownLayouts(variables: readonly MatNode[]): MatCandidate[] {
+  const [all, ...structs] = scopesOf(variables);
+  const candidates = [labChartCandidate(all.fields), spike2Candidate(all.fields)];
+  for (const scope of [all, ...structs]) {
     candidates.push(eeglabCandidate(scope.fields), fieldTripCandidate(scope.fields, scope.name));
   }
-  candidates.push(...genericCandidates(scopes));
   return candidates.filter((c) => c !== undefined);
+}
+
+/** The variables of the file, or the fields of a struct. */
+interface Scope {
+  name: string;
+  fields: ReadonlyMap<string, MatNode>;
 }
 
 /** The variables of the file, and the fields of every struct among them. */

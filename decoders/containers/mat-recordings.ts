@@ -3,7 +3,6 @@ import type { Channel, ChannelPart, Dataset, Recording } from "../../src/model/d
 import { type DType, sizeOf } from "../../src/model/dtype.ts";
 import { frameTable } from "../../src/model/layout.ts";
 import type { ByteSource } from "../../src/source/source.ts";
-import type { Candidate } from "../mapping/choice.ts";
 import { bandLayout, type Passes } from "./mat-arrays.ts";
 import { elementsOf, type MatNode, type NumericNode } from "./mat-model.ts";
 import { loadValues, type PassPiece } from "./mat-passes.ts";
@@ -18,7 +17,13 @@ export interface MatBuild {
 }
 
 /** A reading of the variables, and what makes it so. */
-export interface MatCandidate extends Candidate {
+export interface MatCandidate {
+  /** What the layout is called: "LabChart export". */
+  layout: string;
+  /** 0 .. 100. */
+  score: number;
+  /** What speaks for it, in words. */
+  why: string[];
   /** Adds recordings and events. */
   build(build: MatBuild): Promise<void> | void;
 }

@@ -13,14 +13,14 @@ export interface Found<T> {
 }
 
 const RATE =
-  /^(?:fs|sf|sfreq|srate|samplerate|samprate|samplingrate|samplingfreq(?:uency)?|samplefreq(?:uency)?|sampfreq|sampling|acqrate|acquisitionrate|acquisitionfrequency|adcrate|datarate|framerate|samplespersec(?:ond)?|rate|fps|freqsampling|ratehz|samplehz)$/;
+  /^(?:fs|sf|sfreq|srate|samplerate|samprate|samplingrate|samplingfreq(?:uency)?|samplefreq(?:uency)?|sampfreq|sampling|acqrate|acquisitionrate|acquisitionfrequency|adcrate|datarate|framerate|samplespersec(?:ond)?|fsample|fsamp|sr|hz|rate|fps|freqsampling|ratehz|samplehz)$/;
 const INTERVAL =
-  /^(?:dt|si|deltat|sampleinterval|samplinginterval|samplingperiod|sampleperiod|sampletime|samplingtime|tsample|tickinterval|interval|timestep)$/;
+  /^(?:dt|si|deltat|sampleinterval|samplinginterval|samplingperiod|sampleperiod|sampletime|samplingtime|tsample|tickinterval|interval|timestep|tstep)$/;
 const RATE_UNITS: Record<string, number> = { hz: 1, khz: 1e3, mhz: 1e6, "1/s": 1, "samples/s": 1 };
 const CHANNEL_NAMES =
-  /^(?:channel(?:s|names?|labels?|ids?)?|chan(?:nels|names?|labels?)?|chnames?|labels?|columns?|columnnames?|names|signalnames?|titles?|electrodenames?|leads?|fields?)$/;
+  /^(?:channel(?:s|names?|labels?|ids?)?|chan(?:nels|names?|labels?)?|chnames?|labels?|columns?|columnnames?|names?|variablenames?|legend|signalnames?|titles?|electrodenames?|leads?|fields?)$/;
 const UNITS =
-  /^(?:units?|channelunits?|unitsofmeasure(?:ment)?|physicalunits?|igorwaveunits|ylabelunits?)$/;
+  /^(?:units?|unittexts?|variableunits?|yunits?|chanunits?|channelunits?|unitsofmeasure(?:ment)?|physicalunits?|igorwaveunits|ylabelunits?)$/;
 const SCALE = /^(?:scale|scalefactor|scalingfactor|conversion|conversionfactor|lsb|voltsperbit)$/;
 const OFFSET = /^(?:offset|addoffset|scaleoffset|dcoffset)$/;
 const START =
@@ -175,6 +175,28 @@ export async function findNames(
   const around = among(groups.get(group) ?? {});
   return around &&
     { value: around.texts, where: `attribute ${around.name} of its group`, distance: 1 };
+}
+
+/** Units of `count` channels in texts beside the signal, or in attributes of its group. */
+export async function findUnitsBeside(
+  variable: Variable,
+  count: number,
+  neighbours: Neighbours,
+  groups: Map<string, Attributes>,
+): Promise<string[]> {
+  const group = groupOf(variable.path), own = normal(nameOf(variable.path)).key;
+  for (const other of neighbours.get(group) ?? []) {
+    if (other.dtype !== "string" || (sizeOf(other.shape) !== count && sizeOf(other.shape) !== 1)) {
+      continue;
+    }
+    const { key } = normal(nameOf(other.path));
+    const its = /^(.+?)units?$/.exec(key)?.[1];
+    if (!UNITS.test(key) && its !== own) continue;
+    const texts = (await other.values() as string[]).map((t) => t.trim());
+    if (texts.length === count) return texts;
+    if (texts.length === 1 && texts[0] !== "") return new Array<string>(count).fill(texts[0]);
+  }
+  return findUnits(groups.get(group) ?? {}, count);
 }
 
 /** Units of `count` channels; one unit serves all. */

@@ -1,10 +1,10 @@
 /** Finds the recordings in a container whose format says nothing of time series. */
-import type { Json } from "../../src/model/dataset.ts";
 import { findEvoked } from "./evoked.ts";
+import { type Choice, explanation } from "./explain.ts";
 import { findStart, type Neighbours, readMoment } from "./evidence.ts";
 import { type Candidate, judge, kinKey, SIGNAL_SCORE } from "./signals.ts";
 import { findTimestamped } from "./timestamped.ts";
-import { readTimeVector, type TimeVector } from "./time-vectors.ts";
+import { isTimeName, readTimeVector, type TimeVector } from "./time-vectors.ts";
 import {
   groupOf,
   type MappedRecording,
@@ -16,8 +16,6 @@ import {
 
 /** Arrays of up to so many elements are asked for their values. */
 const SMALL = 4096;
-/** Rivals named in the explanation. */
-const MOST_RIVALS = 8;
 
 /**
  * The recordings of a tree, or null when nothing speaks clearly for any.
@@ -47,18 +45,20 @@ export async function findRecordings(tree: VariableTree): Promise<Mapping | null
 }
 
 async function byScore(
-  { variables, groups }: VariableTree,
+  tree: VariableTree,
   neighbours: Neighbours,
   startTime: string | undefined,
 ): Promise<Mapping | null> {
+  const { variables, groups } = tree;
   const vectors: TimeVector[] = [];
   for (const variable of variables) {
     const vector = await readTimeVector(variable);
     if (vector) vectors.push(vector);
   }
+  const named = variables.filter((v) => isTimeName(nameOf(v.path)));
   const candidates: Candidate[] = [];
   for (const variable of variables) {
-    const candidate = await judge(variable, vectors, groups, neighbours);
+    const candidate = await judge(variable, vectors, groups, neighbours, named);
     if (candidate) candidates.push(candidate);
   }
   candidates.sort((a, b) => b.score - a.score);
@@ -74,7 +74,7 @@ async function byScore(
   const warnings: string[] = [];
   const recordings = [...kin.values()].map((group) => {
     group.sort((a, b) => order.get(a.variable.path)! - order.get(b.variable.path)!);
-    return recording(group, warnings);
+    return recording(group, tree.firstNumber ?? 0, warnings);
   });
   recordings.sort((a, b) =>
     order.get(a.signals[0].variable.path)! - order.get(b.signals[0].variable.path)!
@@ -96,7 +96,7 @@ function isEpoch({ first, secondsPerUnit, since }: TimeVector): boolean {
   return since === undefined && seconds > EPOCH_SECONDS && seconds < 8e9;
 }
 
-function recording(group: Candidate[], warnings: string[]): MappedRecording {
+function recording(group: Candidate[], number: number, warnings: string[]): MappedRecording {
   const [first] = group;
   const { variable, timeAxis, time, rate } = first;
   const sampleCount = variable.shape[timeAxis];
@@ -106,7 +106,7 @@ function recording(group: Candidate[], warnings: string[]): MappedRecording {
     const count = c.channelAxis === null ? 1 : c.variable.shape[c.channelAxis];
     const name = nameOf(c.variable.path);
     const names = c.names?.value ??
-      (count === 1 ? [name] : Array.from({ length: count }, (_, i) => `${name}_${i}`));
+      (count === 1 ? [name] : Array.from({ length: count }, (_, i) => `${name}_${i + number}`));
     const signal = {
       variable: c.variable,
       channelAxis: c.channelAxis,
@@ -131,16 +131,19 @@ function recording(group: Candidate[], warnings: string[]): MappedRecording {
       `${path}: ${rate.value} Hz by ${rate.where}, but the times of ${
         time!.variable.path
       } step by ` +
-        `${1 / measured} s; the times are kept`,
+        `${1 / measured} s; the times are kept, the rate is theirs`,
     );
   }
+  const clocked = time !== undefined || rate !== undefined;
+  const contradicted = rate && measured && Math.abs(measured / rate.value - 1) > 1e-3;
+  const startSeconds = time && !isEpoch(time) ? Number(time.first) * time.secondsPerUnit : 0;
   return {
     name: name || "signals",
     signals,
     channelCount: firstChannel,
     sampleCount,
-    samplingFrequency: rate?.value ?? measured ?? null,
-    segments: [{ startIndex: 0, length: sampleCount, startSeconds: 0 }],
+    samplingFrequency: (contradicted ? measured : rate?.value ?? measured) ?? null,
+    segments: [{ startIndex: 0, length: sampleCount, startSeconds }],
     ...(time
       ? {
         time: {
@@ -150,14 +153,20 @@ function recording(group: Candidate[], warnings: string[]): MappedRecording {
         },
       }
       : {}),
-    timeGenerated: false,
+    timeGenerated: !clocked,
     attributes: {},
     score: Math.max(...group.map((c) => c.score)),
     why: first.why,
   };
 }
 
-function finish(
+/** The first of some names. */
+function listed(names: string[]): string {
+  return names.slice(0, 8).join(", ") + (names.length > 8 ? `, ... (${names.length})` : "");
+}
+
+/** A mapping with its explanation. */
+export function finish(
   recordings: MappedRecording[],
   method: string,
   startTime: string | undefined,
@@ -168,29 +177,27 @@ function finish(
     ...r.signals.map((s) => s.variable.path),
     ...(r.time ? [r.time.variable.path] : []),
   ]));
-  const explanation: Json = {
-    method,
-    recordings: recordings.map((r) => ({
-      name: r.name,
+  const chosen = recordings.map((r): Choice => ({
+    what: `recording ${r.name}: ${listed(r.signals.map((s) => s.variable.path))}`,
+    score: r.score,
+    why: r.why,
+    more: {
       signals: r.signals.slice(0, 64).map((s) => s.variable.path),
-      arrays: r.signals.length,
       time: r.time?.variable.path ?? (r.timeGenerated ? "none: sample index" : "sampling rate"),
       sampling_frequency: r.samplingFrequency,
-      score: r.score,
-      why: r.why,
-    })),
-    rivals: rivals.slice(0, MOST_RIVALS).map((c) => ({
-      signals: c.variable.path,
-      score: c.score,
-      needed: SIGNAL_SCORE,
-      why: c.why,
-    })),
-  };
+    },
+  }));
+  const near = rivals.map((c): Choice => ({
+    what: `signal ${c.variable.path}`,
+    score: c.score,
+    needed: SIGNAL_SCORE,
+    why: c.why,
+  }));
   return {
     recordings,
     used,
     ...(startTime === undefined ? {} : { startTime }),
     warnings: [...new Set(warnings)],
-    explanation,
+    explanation: explanation(chosen, near, { method }),
   };
 }

@@ -5,11 +5,12 @@ import {
   findRate,
   findScale,
   findUnits,
+  findUnitsBeside,
   type Found,
   isMeasured,
   type Neighbours,
 } from "./evidence.ts";
-import { isTimeName, timeMatch, type TimeVector } from "./time-vectors.ts";
+import { fittedUnit, isTimeName, timeMatch, type TimeVector } from "./time-vectors.ts";
 import { groupOf, nameOf, sizeOf, type Variable } from "./variables.ts";
 
 /** From this score on an array is taken for a signal. */
@@ -35,15 +36,24 @@ export interface Candidate {
   why: string[];
 }
 
+/** Names that stand for signals even where nothing tells their rate. */
+const CLEAR_SIGNAL =
+  /^(?:[lr]_?)?(?:raw_?)?(?:signals?|traces?|waveforms?|recordings?|ecg|ekg|eeg|emg|eog|egg|eng|lfp|ieeg|ecog|ppg|voltages?|membrane_?potential|neural)(?:_?(?:data|raw|signals?|traces?|filt(?:ered)?|mv|uv|v|\d+))*$/i;
+/** Channels that names are looked for. */
+const MOST_NAMED = 4096;
 /** Channels of one array. */
 const MOST_CHANNELS = 65_536;
 
-/** What an array speaks for as a signal; null for arrays that cannot be one at all. */
+/**
+ * What an array speaks for as a signal; null for arrays that cannot be one at all. `named`: all arrays that
+ * are called times, clocks or not.
+ */
 export async function judge(
   variable: Variable,
   vectors: TimeVector[],
   groups: Map<string, Attributes>,
   neighbours: Neighbours,
+  named: readonly Variable[] = [],
 ): Promise<Candidate | null> {
   const { shape, dtype, path, streamable, attributes } = variable;
   const long = shape.flatMap((n, i) => (n > 1 ? [i] : []));
@@ -70,13 +80,32 @@ export async function judge(
   if (rate) {
     const points = rate.distance === 0 ? 45 : rate.distance === 1 ? 40 : 30;
     add(time ? 10 : points, `${rate.value} Hz by ${rate.where}`);
+    if (time) time = fittedUnit(time, rate.value);
   }
-  if (!time && !rate) return null;
-  if (timeAxis < 0) {
+  if (!time && !rate) {
+    // Times that are no clock speak against making one up.
+    const timed = named.some((v) => shape.includes(sizeOf(v.shape)));
+    if (timed || !CLEAR_SIGNAL.test(nameOf(path))) return null;
+    add(30, "its name alone says that it is a signal");
+  }
+  const square = time !== undefined && long.length === 2 && shape[long[0]] === shape[long[1]];
+  if (timeAxis < 0 || square) {
     const [a, b] = long;
-    timeAxis = b === undefined || shape[a] >= shape[b] ? a : b;
+    // As many names as an axis is long: that axis is the channels.
+    const labelled = b === undefined
+      ? undefined
+      : await namedAxis(variable, a, b, neighbours, groups);
+    timeAxis = labelled !== undefined
+      ? (labelled === a ? b : a)
+      : square
+      ? timeAxis
+      : b === undefined || shape[a] >= shape[b]
+      ? a
+      : b;
     const other = long.find((axis) => axis !== timeAxis);
-    if (other !== undefined && shape[timeAxis] < 2 * shape[other]) {
+    if (
+      !square && other !== undefined && labelled === undefined && shape[timeAxis] < 2 * shape[other]
+    ) {
       add(-20, "neither axis is much longer than the other");
     }
   }
@@ -86,7 +115,10 @@ export async function judge(
   if (count > MOST_CHANNELS) return null;
 
   const samples = shape[timeAxis];
-  add(samples >= 1000 ? 10 : samples >= 100 ? 5 : samples < 32 ? -20 : 0, `${samples} samples`);
+  add(
+    samples >= 1000 ? 10 : samples >= 100 ? 5 : samples >= 32 ? 0 : time ? -5 : -20,
+    `${samples} samples`,
+  );
   if (dtype.startsWith("float") || dtype === "int16") add(5, `stored as ${dtype}`);
   if (dtype === "uint8" || dtype.endsWith("64") && dtype.includes("int")) {
     add(-10, `stored as ${dtype}`);
@@ -96,7 +128,10 @@ export async function judge(
   else if (SIGNAL.test(name)) add(20, "its name speaks of a signal");
   const names = count > 1 ? await findNames(variable, count, neighbours, groups) : undefined;
   if (names) add(20, `${count} channel names by ${names.where}`);
-  const units = findUnits(attributes, count);
+  const own = findUnits(attributes, count);
+  const units = own.some((u) => u !== "")
+    ? own
+    : await findUnitsBeside(variable, count, neighbours, groups);
   if (units.some(isMeasured)) add(10, `in ${units[0]}`);
   const axis = channelAxis === null ? "" : variable.axes?.[channelAxis] ?? "";
   if (axis !== "" && !/chan|elec|signal|lead|sensor|roi|cell|unit/i.test(axis)) {
@@ -117,6 +152,25 @@ export async function judge(
     score,
     why,
   };
+}
+
+/** Which of two axes is as long as there are channel names; undefined when none or both are. */
+async function namedAxis(
+  variable: Variable,
+  a: number,
+  b: number,
+  neighbours: Neighbours,
+  groups: Map<string, Attributes>,
+): Promise<number | undefined> {
+  const { shape } = variable;
+  if (shape[a] === shape[b]) {
+    // The rows of a square matrix are its channels where there are names for them.
+    return await findNames(variable, shape[a], neighbours, groups) ? a : undefined;
+  }
+  const of = async (axis: number) =>
+    shape[axis] <= MOST_NAMED && await findNames(variable, shape[axis], neighbours, groups);
+  const [first, second] = [await of(a), await of(b)];
+  return first && !second ? a : second && !first ? b : undefined;
 }
 
 /** What keeps two one-channel arrays from being channels of one recording. */

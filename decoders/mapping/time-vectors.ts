@@ -7,6 +7,12 @@ import { groupOf, nameOf, sizeOf, type Variable } from "./variables.ts";
 const TIME =
   /^(?:time|times|t|ts|tt|timestamps?|tvec|tvector|time_?(?:vector|vec|axis|base|points?|stamps?|s|sec|secs|seconds|ms|us|data|series)|seconds|secs?|timebase|xtime|elapsed(?:_?time)?)(?:[ _]*[([]?(s|sec|seconds|ms|us|min)[)\]]?)?$/i;
 
+/** "timePlot05", "t_sim", "ecgTime": names that have time in them and do not speak of events or durations. */
+const TIMELY =
+  /^(?:t_?(?:sim|vec|axis|ax|plot|\d+)|tm|.*time(?:[ _.]?(?:plot|vec|axis|stamps?|base|s)?[ _]?\d*)?|time.*)$/i;
+const NO_CLOCK =
+  /spike|event|stim|trig|onset|offset|trial|rise|decay|fall|react|respon|constant|tau|date|peak|delay|latenc|durat|interval|rr|isi|start|stop|end|begin|zone|out|unit|label|name|session|file|run/i;
+
 /** Values looked at to tell whether times step evenly. */
 const LOOKED_AT = 4096;
 
@@ -28,20 +34,29 @@ export interface TimeVector {
 
 /** True when a name says that an array holds times. */
 export function isTimeName(name: string): boolean {
-  return TIME.test(name.trim());
+  const text = name.trim();
+  return TIME.test(text) || (TIMELY.test(text) && !NO_CLOCK.test(text));
+}
+
+/** The unit at the end of a name: "time_ms", "t (us)", "timeMs". */
+function unitInName(name: string): string {
+  return /(?:[_(\s[]|(?<=[a-z])(?=[MUN]s))(s|sec|secs|seconds|ms|msec|us|usec|ns|min|h)[)\]]?$/i
+    .exec(name)?.[1].toLowerCase() ?? "";
 }
 
 /** The vector of times a variable is, or undefined when it is none. */
-export async function readTimeVector(variable: Variable): Promise<TimeVector | undefined> {
+export async function readTimeVector(
+  variable: Variable,
+  stated?: { unit?: string },
+): Promise<TimeVector | undefined> {
   const { shape, dtype, attributes, path } = variable;
   const length = sizeOf(shape);
   const vector = shape.filter((n) => n !== 1).length <= 1;
-  const match = TIME.exec(nameOf(path).trim());
-  if (!vector || length < 2 || !match || !/^(?:u?int|float)/.test(dtype)) return undefined;
-  const stated = textsIn(attributes.units ?? attributes.unit)?.[0]?.trim();
-  const since = stated && /^(.*?)\s+since\s+(.*)$/i.exec(stated);
-  const suffix = match[1] ?? /_?(s|sec|seconds|ms|us)$/.exec(nameOf(path).toLowerCase())?.[1];
-  const unit = (since ? since[1] : stated) || (/[_(\s[]/.test(nameOf(path)) ? suffix : "") || "";
+  const named = stated !== undefined || isTimeName(nameOf(path));
+  if (!vector || length < 2 || !named || !/^(?:u?int|float)/.test(dtype)) return undefined;
+  const written = textsIn(attributes.units ?? attributes.unit)?.[0]?.trim();
+  const since = written && /^(.*?)\s+since\s+(.*)$/i.exec(written);
+  const unit = stated?.unit || (since ? since[1] : written) || unitInName(nameOf(path).trim());
   const factor = unit === "" ? { multiply: 1, divide: 1 } : timeFactor(unit);
   if (!factor) return undefined;
   const stored = await variable.slice(0, Math.min(LOOKED_AT, length));
@@ -55,7 +70,8 @@ export async function readTimeVector(variable: Variable): Promise<TimeVector | u
   const epsilon = dtype === "float32" ? 2 ** -23 : dtype === "float64" ? 2 ** -52 : 0;
   const largest = Math.abs(seconds[seconds.length - 1]);
   const integer = dtype.includes("int") ? factor.multiply / factor.divide : 0;
-  const step = evenStep(seconds, { seconds: integer + epsilon * largest });
+  const rounding = { seconds: integer + epsilon * largest };
+  const step = evenStep(seconds, rounding) ?? roundedStep(seconds, rounding.seconds);
   // The step must reach to the end too: a pause shows there.
   const end = last * factor.multiply / factor.divide;
   const expected = step && seconds[0] + (length - 1) * step.stepSeconds;
@@ -76,6 +92,56 @@ export async function readTimeVector(variable: Variable): Promise<TimeVector | u
   };
 }
 
+/** The even step of times that were rounded to decimals before they were stored. */
+function roundedStep(seconds: Float64Array, slack: number): EvenStep | undefined {
+  for (let digits = 1; digits <= 7; digits++) {
+    const unit = 10 ** -digits;
+    const fits = seconds.every((v) => Math.abs(v - Math.round(v / unit) * unit) <= slack * 4);
+    if (fits) return evenStep(seconds, { seconds: unit }) ?? undefined;
+  }
+  return undefined;
+}
+
+/** Samples per second of times in seconds, when they step evenly; null when they do not. */
+export function rateOfTimes(seconds: Float64Array): number | null {
+  if (seconds.length < 3 || !seconds.every(Number.isFinite)) return null;
+  const slack = 2 ** -52 * Math.abs(seconds[seconds.length - 1]);
+  return (evenStep(seconds, { seconds: slack }) ?? roundedStep(seconds, slack))?.rateHz ?? null;
+}
+
+/**
+ * The same times in the unit under which they step at a stated rate, where they state no unit themselves:
+ * 0, 1, 2 ... at 1000 Hz are milliseconds.
+ */
+export function fittedUnit(vector: TimeVector, rateHz: number): TimeVector {
+  const { step, assumed, secondsPerUnit } = vector;
+  if (!assumed || !step) return vector;
+  const units: [string, number][] = [["s", 1], ["ms", 1e-3], ["us", 1e-6], ["ns", 1e-9], [
+    "min",
+    60,
+  ]];
+  const fitting = units.find(([, scale]) => Math.abs(step.rateHz / scale / rateHz - 1) <= 0.01);
+  if (!fitting || fitting[1] === 1) return vector;
+  const [unit, scale] = fitting;
+  const scaled = {
+    ...step,
+    stepSeconds: step.stepSeconds * scale,
+    rateHz: step.rateHz / scale,
+    toleranceSeconds: step.toleranceSeconds * scale,
+    uncertaintySeconds: step.uncertaintySeconds * scale,
+  };
+  return { ...vector, unit, secondsPerUnit: secondsPerUnit * scale, step: scaled, assumed: false };
+}
+
+/** How much the names of times and of an array have in common: the same digits, a part of the name. */
+export function likeness(time: string, name: string): number {
+  const digits = (text: string) => text.match(/\d+/g)?.join() ?? "";
+  const parts = (text: string) => text.toLowerCase().split(/time|plot|[_\d]+|^t/).filter(Boolean);
+  const shared = parts(time).some((p) => name.toLowerCase().includes(p));
+  const numbered = digits(time) !== "" && digits(time) === digits(name);
+  return (numbered ? 10 : digits(time) !== digits(name) ? -5 : 0) + (shared ? 5 : 0);
+}
+
 function numbers(values: ArrayLike<number | bigint>): Float64Array {
   return Float64Array.from({ length: values.length }, (_, i) => Number(values[i]));
 }
@@ -92,7 +158,10 @@ export function timeMatch(vector: TimeVector, variable: Variable): { axis: numbe
   // Of two axes that fit, the first is the time as most programs write it.
   const [axis] = fitting;
   const own = groupOf(variable.path), its = groupOf(path);
-  if (own === its) return { axis, score: fitting.length > 1 ? 40 : 50 };
-  if (its === "" || own.startsWith(`${its}/`)) return { axis, score: fitting.length > 1 ? 25 : 35 };
+  const alike = likeness(nameOf(path), nameOf(variable.path));
+  if (own === its) return { axis, score: (fitting.length > 1 ? 40 : 55) + alike };
+  if (its === "" || own.startsWith(`${its}/`)) {
+    return { axis, score: (fitting.length > 1 ? 25 : 35) + alike };
+  }
   return none;
 }

@@ -2,7 +2,7 @@
  * Containers that say nothing about time series (HDF5, MAT): their variables, and what is made of them.
  * A reader fills in {@link VariableTree}; {@link findRecordings} of `map.ts` says which of them are signals.
  */
-import type { Attributes, Json } from "../../src/model/dataset.ts";
+import type { Attributes, EventTable, Json } from "../../src/model/dataset.ts";
 import type { DType, NumericArray } from "../../src/model/dtype.ts";
 import type { Segment } from "../../src/model/layout.ts";
 
@@ -32,6 +32,8 @@ export interface VariableTree {
   variables: Variable[];
   /** Attributes of groups by path; "" is the root. */
   groups: Map<string, Attributes>;
+  /** Number of the first channel in names that are made up; 0 when absent. */
+  firstNumber?: 0 | 1;
 }
 
 /** An array that becomes channels of a recording. */
@@ -80,6 +82,8 @@ export interface Mapping {
   recordings: MappedRecording[];
   /** Paths of variables that are wholly in the recordings. */
   used: Set<string>;
+  /** Event tables that a descriptor names. */
+  events?: EventTable[];
   /** ISO 8601, when the container tells. */
   startTime?: string;
   warnings: string[];

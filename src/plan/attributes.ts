@@ -57,7 +57,7 @@ export function rootAttributes(dataset: Dataset, provenance: Provenance): Attrib
     version: "unknown",
     upload_date: "unknown",
     conversion_date: provenance.convertedAt,
-    auto_mapped: m.autoMapped === true || m.header?.auto_mapped === true,
+    auto_mapped: m.autoMapped === true,
     doi: "unknown",
     original_file_name: source.name,
     sparc_subject_id: "unknown",
