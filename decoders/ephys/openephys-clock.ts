@@ -9,8 +9,8 @@ import { type ByteSource, viewOf } from "../../src/source/source.ts";
 import { findRuns, segmentsOf, timeWarnings } from "./intan-timestamps.ts";
 import { type NpyFile, npyRows } from "./openephys-npy.ts";
 
-/** Times a stream is asked at, to see whether they keep an even step. */
-const PROBES = 256;
+/** Times a stream is asked at, to see whether they keep an even step: a request each where they are remote. */
+const PROBES = { local: 256, remote: 12 };
 /** Values of a block of times. */
 const BLOCK_VALUES = 1 << 17;
 /** Samples a time may be off an even clock. */
@@ -83,7 +83,10 @@ export async function synchronise(
     const start = await at(startIndex);
     if (!(start >= 0)) continue;
     segment.startSeconds = start;
-    const probes = Math.min(Math.ceil(PROBES / segments.length), end - startIndex);
+    const probes = Math.min(
+      Math.ceil(PROBES[seconds.source.distance] / segments.length),
+      end - startIndex,
+    );
     for (let i = 1; i <= probes; i++) {
       const index = startIndex + Math.round((end - startIndex) * i / probes);
       const off = (await at(index) - start) * rate - (index - startIndex);
