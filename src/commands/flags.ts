@@ -185,6 +185,11 @@ export const FLAGS = {
     default: "kerchunk",
     help: "one JSON file, or a folder of parquet files for very many chunks",
   },
+  baseUrl: {
+    name: "base-url",
+    value: "URL",
+    help: "address of the folder in which readers find the files (where they are now)",
+  },
   against: { name: "against", value: "INPUT", help: "compare with the original, exactly" },
   stats: { name: "stats", help: "say how many bytes and requests it took" },
   jobs: { name: "jobs", short: "j", value: "N", help: "workers (one a core)" },
