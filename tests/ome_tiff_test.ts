@@ -302,3 +302,15 @@ Deno.test("the probe knows OME-XML by the text or by the name", async () => {
   assert.equal(probe(new TextEncoder().encode(ome("")), "a.companion.ome"), 230);
   assert.equal(probe(new TextEncoder().encode("<html/>"), "a.companion.ome"), 0);
 });
+
+Deno.test("a companion is XML from its first byte on: text that quotes OME-XML is none", () => {
+  const score = (text: string) =>
+    omeTiff.probe({
+      name: "set.companion.ome",
+      head: new TextEncoder().encode(text),
+      size: text.length,
+    }).score;
+  assert.ok(score(ome("")) > 200);
+  assert.ok(score(`\ufeff\n${ome("")}`) > 200);
+  assert.equal(score(JSON.stringify({ description: ome("") })), 0);
+});

@@ -17,6 +17,12 @@ function isOme({ head }: ProbeInput): boolean {
   return contains(head, "<OME ") || contains(head, "<OME:OME ");
 }
 
+/** Whether the file is XML itself, rather than text that quotes some. */
+function isXml({ head }: ProbeInput): boolean {
+  const start = new TextDecoder().decode(head.subarray(0, 64)).replace(/^\ufeff/, "").trimStart();
+  return start.startsWith("<?xml") || start.startsWith("<OME");
+}
+
 /** TIFF files with OME-XML, single or in sets, and the companion files of such sets. */
 export const omeTiff: FormatDescriptor = {
   id: "ome_tiff",
@@ -43,7 +49,7 @@ export const omeTiff: FormatDescriptor = {
       if (isOme(input)) return { score: 230, why: "TIFF header and OME-XML" };
       return named ? { score: 200, why: "TIFF header in a file named as OME-TIFF" } : NOT_MINE;
     }
-    if (isOme(input) && contains(input.head, "<?xml")) {
+    if (isXml(input) && isOme(input)) {
       return input.name.endsWith(".companion.ome")
         ? { score: 230, why: "OME-XML of a file set" }
         : { score: 120, why: "OME-XML" };
