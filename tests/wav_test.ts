@@ -82,6 +82,10 @@ Deno.test("wav: every PCM width keeps its integers and scales to full scale", as
     [16, [0, 0x80, 0xff, 0x7f], [-32768, 32767], 2 ** -15, 0],
     [24, [0, 0, 0x80, 1, 0, 0], [-8388608, 1], 2 ** -23, 0],
     [32, [0, 0, 0, 0x80, 1, 0, 0, 0], [-2147483648, 1], 2 ** -31, 0],
+    // 36 bits left-justified in five bytes.
+    [36, [0, 0, 0, 0, 0x80, 0x10, 0, 0, 0, 0], [-(2n ** 39n), 16n], 2 ** -39, 0],
+    [45, [0, 0, 0, 0, 0, 0x80, 8, 0, 0, 0, 0, 0], [-(2n ** 47n), 8n], 2 ** -47, 0],
+    [56, [1, 2, 3, 4, 5, 6, 0xff], [-0x00f9fafbfcfdffn], 2 ** -55, 0],
     [64, [0, 0, 0, 0, 0, 0, 0, 0x80], [-(2n ** 63n)], 2 ** -63, 0],
     // 12 bits left-justified in 16: full scale stays the container's.
     [12, [0xf0, 0x7f], [0x7ff0], 2 ** -15, 0],
@@ -117,6 +121,20 @@ Deno.test("wav: RIFX is read big-endian throughout", async () => {
   assert.deepEqual(await samples(bytes, 0), [0x0102, 0x0304]);
   assert.deepEqual(await samples(bytes, 1), [-2, 5]);
   assert.deepEqual(dataset.recordings[0].channels.map((c) => c.name), ["ch1", "ch2"]);
+});
+
+Deno.test("wav: wide integers come frame by frame, from either end", async () => {
+  const data = [1, 0, 0, 0, 0, 2, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0xfc, 0xff, 0xff, 0xff, 0xff];
+  const little = riff([chunk("fmt ", fmt({ bits: 40, channels: 2 })), chunk("data", data)]);
+  assert.deepEqual(await samples(little, 0), [1n, 3n]);
+  assert.deepEqual(await samples(little, 1), [2n, -4n]);
+  const le = false;
+  const big = riff([
+    chunk("fmt ", fmt({ bits: 40, channels: 2, le }), { le }),
+    chunk("data", [0, 0, 0, 0, 5, 0xff, 0xff, 0xff, 0xff, 0xfe], { le }),
+  ], { id: "RIFX" });
+  assert.deepEqual(await samples(big, 0), [5n]);
+  assert.deepEqual(await samples(big, 1), [-2n]);
 });
 
 Deno.test("wav: RF64 and BW64 take sizes from ds64, its table included", async () => {

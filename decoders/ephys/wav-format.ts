@@ -24,6 +24,8 @@ export interface WaveFormat {
 export interface SampleCoding {
   stored: StoredType;
   decoded: DType;
+  /** Integers of more bytes than 32 bits and fewer than 64: `stored` is what they are widened to. */
+  wide?: boolean;
   sampleBytes: number;
   frameBytes: number;
   significantBits?: number;
@@ -34,6 +36,18 @@ export interface SampleCoding {
 }
 
 const PCM = 1, FLOAT = 3, ALAW = 6, MULAW = 7, EXTENSIBLE = 0xfffe;
+
+/** By their bytes, less one. */
+const INTEGERS = [
+  "uint8",
+  "int16",
+  "int24",
+  "int32",
+  "int64",
+  "int64",
+  "int64",
+  "int64",
+] as const;
 
 /** Registered format tags met in the wild (RFC 2361, mmreg.h). */
 const CODECS: Record<number, string> = {
@@ -204,15 +218,15 @@ export function sampleCoding(
     if (!stored || stated !== sampleBytes * 8) throw unsupported("floats of unusual width");
     return { ...frame, stored, decoded: stored, gain: 1, name: "IEEE float" };
   }
-  const stored = ({ 1: "uint8", 2: "int16", 3: "int24", 4: "int32", 8: "int64" } as const)[
-    sampleBytes
-  ];
-  if (!stored) throw unsupported(`integers of ${sampleBytes} bytes`);
+  if (sampleBytes > 8) throw unsupported(`integers of ${sampleBytes} bytes`);
+  const stored = INTEGERS[sampleBytes - 1];
+  const wide = sampleBytes > 4 && sampleBytes < 8;
   return {
     ...frame,
     stored,
+    ...(wide ? { wide } : {}),
     decoded: decodedType(stored),
-    ...(sampleBytes === 3 ? { significantBits: 24 } : {}),
+    ...(sampleBytes === 3 || wide ? { significantBits: sampleBytes * 8 } : {}),
     gain: 2 ** -(sampleBytes * 8 - 1),
     offset: sampleBytes === 1 ? -1 : 0,
     name: "PCM",

@@ -17,6 +17,7 @@ import {
 import { readChunkBytes, type RiffFile, walkRiff } from "./wav-chunks.ts";
 import { parseFormat, sampleCoding, speakerNames } from "./wav-format.ts";
 import { applyMetadata, cueEvents } from "./wav-metadata.ts";
+import { wideSamples } from "./wav-wide.ts";
 
 const FORMAT = "wav";
 /** Chunks that hold no information beyond what is used or can be recomputed. */
@@ -31,7 +32,7 @@ async function open(source: ByteSource, options: OpenOptions): Promise<Dataset> 
   const data = dataChunk(source, riff, dataset.warnings);
   const coding = sampleCoding(format, source.name, dataset.warnings);
 
-  const piped = source.access === "forward";
+  const streamed = source.access === "forward" || coding.wide === true;
   const unknown = data.available === Infinity;
   const frames = unknown ? 0 : Math.floor(data.available / coding.frameBytes);
   const rest = unknown ? 0 : data.available - frames * coding.frameBytes;
@@ -64,17 +65,19 @@ async function open(source: ByteSource, options: OpenOptions): Promise<Dataset> 
     channelOffsets: channels.map((_, i) => i * coding.sampleBytes),
     sampleStride: 0,
   };
-  if (piped) {
+  if (streamed) {
+    const { frameBytes, sampleBytes } = coding;
+    const { littleEndian } = riff;
+    const pass = {
+      source,
+      offset: data.offset,
+      frameCount: unknown ? null : frames,
+      field: FORMAT,
+    };
     dataset.openStream = (_id, { signal }) =>
-      frameStream({
-        source,
-        offset: data.offset,
-        frameBytes: coding.frameBytes,
-        frameCount: unknown ? null : frames,
-        layout,
-        field: FORMAT,
-        signal,
-      });
+      coding.wide
+        ? wideSamples({ ...pass, channels: channels.length, sampleBytes, littleEndian, signal })
+        : frameStream({ ...pass, frameBytes, layout, signal });
   } else {
     dataset.frameTables.push(
       frameTable(coding.frameBytes, [{ source: 0, offset: data.offset, frameCount: frames }]),
@@ -91,7 +94,7 @@ async function open(source: ByteSource, options: OpenOptions): Promise<Dataset> 
     parts: [{
       firstChannel: 0,
       channelCount: format.channels,
-      layout: piped
+      layout: streamed
         ? { kind: "stream", stream: FORMAT, field: FORMAT }
         : { kind: "frames", table: 0, ...layout },
     }],
