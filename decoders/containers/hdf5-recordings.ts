@@ -1,6 +1,10 @@
 /** Turns what the mapping found in an HDF5 file into recordings. */
 import type { Attributes, Channel, Dataset, Recording } from "../../src/model/dataset.ts";
-import { findRecordings } from "../mapping/map.ts";
+import { FuseError } from "../../src/errors.ts";
+import type { MappingUse } from "../mapping/descriptor.ts";
+import { draftArrays } from "../mapping/draft.ts";
+import { findRecordings, type KnownShape } from "../mapping/map.ts";
+import { resolveMapping } from "../mapping/resolve.ts";
 import {
   type MappedRecording,
   type Mapping,
@@ -16,10 +20,30 @@ import type { Tree } from "./hdf5-tree.ts";
 const SMALL_TIMES = 65_536;
 
 /** The mapping of a file's arrays, or null when nothing speaks for recordings. */
-export async function mapArrays(tree: Tree, arrays: LeafArray[]): Promise<Mapping | null> {
+export async function mapArrays(
+  tree: Tree,
+  arrays: LeafArray[],
+  source: string,
+  use?: MappingUse,
+): Promise<Mapping | null> {
   const variables = arrays.filter((a) => a.node.dataset.kind !== "null").map(variableOf);
   const groups: VariableTree["groups"] = new Map(tree.groups.map((g) => [g.path, g.attributes]));
-  return await findRecordings({ variables, groups });
+  const descriptor = use?.descriptor.kind === "hdf5" ? use.descriptor : undefined;
+  if (!descriptor) return await findRecordings({ variables, groups });
+  const { layout } = descriptor;
+  if (layout === undefined) return await resolveMapping({ variables, groups }, descriptor, source);
+  const mapping = isKnown(layout) ? await findRecordings({ variables, groups }, layout) : null;
+  if (mapping) return mapping;
+  throw new FuseError("Usage", "the file does not have the layout the mapping names", {
+    source,
+    field: "layout",
+    found: layout,
+    expected: "timestamped or evoked, and a file of that shape",
+  });
+}
+
+function isKnown(layout: string): layout is KnownShape {
+  return layout === "timestamped" || layout === "evoked";
 }
 
 function variableOf(array: LeafArray): Variable {
@@ -60,7 +84,10 @@ export async function addRecordings(
   for (const mapped of mapping.recordings) {
     dataset.recordings.push(await recordingOf(builder, mapped, byPath));
   }
+  dataset.events.push(...mapping.events ?? []);
   dataset.warnings.push(...mapping.warnings);
+  const { name } = dataset.sources[0];
+  dataset.draftMapping = () => draftArrays("hdf5", name, mapping);
   dataset.metadata.autoMapped = true;
   dataset.metadata.mapping = mapping.explanation;
 }

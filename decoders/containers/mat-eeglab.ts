@@ -34,6 +34,7 @@ export function eeglabCandidate(scope: ReadonlyMap<string, MatNode>): MatCandida
   const inside = isReal(data) && data.shape[0] === channels;
   if (!inside && data.kind !== "char") return undefined;
   return {
+    id: "eeglab",
     layout: "EEGLAB dataset",
     score: 96,
     why: [

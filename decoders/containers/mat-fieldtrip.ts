@@ -41,6 +41,7 @@ export function fieldTripCandidate(
   );
   if (!fits) return undefined;
   return {
+    id: "fieldtrip",
     layout: "FieldTrip raw data",
     score: 95,
     why: [

@@ -42,6 +42,7 @@ export function labChartCandidate(scope: ReadonlyMap<string, MatNode>): MatCandi
   if (!tables) return undefined;
   const more = ["titles", "unittext", "blocktimes", "com"].filter((n) => scope.has(n));
   return {
+    id: "labchart",
     layout: "LabChart export",
     score: 90 + more.length,
     why: [

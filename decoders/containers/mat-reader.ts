@@ -4,8 +4,12 @@ import { type Dataset, emptyDataset } from "../../src/model/dataset.ts";
 import type { ByteSource } from "../../src/source/source.ts";
 import { pullStream } from "../ephys/pull-stream.ts";
 import type { OpenOptions } from "../format.ts";
+import type { MappingUse } from "../mapping/descriptor.ts";
+import { draftArrays } from "../mapping/draft.ts";
 import { explanation } from "../mapping/explain.ts";
 import { findRecordings } from "../mapping/map.ts";
+import { missing } from "../mapping/near.ts";
+import { resolveMapping } from "../mapping/resolve.ts";
 import { ArrayWriter, type Passes } from "./mat-arrays.ts";
 import { eeglabCandidate } from "./mat-eeglab.ts";
 import { fieldTripCandidate } from "./mat-fieldtrip.ts";
@@ -49,7 +53,7 @@ export async function openMat(source: ByteSource, options: OpenOptions): Promise
   };
   const passes: Passes = new Map();
   const build: MatBuild = { dataset, passes, used: new Set(), signal };
-  await mapVariables(build, found.variables);
+  await mapVariables(build, found.variables, options.mapping);
   const writer = new ArrayWriter(dataset, passes, build.used);
   for (const node of found.variables) {
     writer.add(node, `source/${(node.name || "unnamed").replaceAll("/", "_")}`);
@@ -69,12 +73,27 @@ async function readVariables(source: ByteSource, options: OpenOptions): Promise<
 }
 
 /** Recordings: of an export that is known, else of arrays that names, sizes and values speak for. */
-async function mapVariables(build: MatBuild, variables: readonly MatNode[]): Promise<void> {
+async function mapVariables(
+  build: MatBuild,
+  variables: readonly MatNode[],
+  use?: MappingUse,
+): Promise<void> {
   const { dataset, signal } = build;
-  const known = knownLayouts(variables);
-  const [best] = known.toSorted((a, b) => b.score - a.score);
+  const descriptor = use?.descriptor.kind === "mat" ? use.descriptor : undefined;
+  const stated = descriptor && descriptor.layout === undefined;
+  const known = stated ? [] : knownLayouts(variables);
+  const [best] = known.toSorted((a, b) => b.score - a.score)
+    .filter((c) => !descriptor || c.id === descriptor.layout);
+  if (descriptor && !stated && !best) {
+    throw missing("layout", descriptor.layout!, known.map((c) => c.id), {
+      source: dataset.sources[0].name,
+      field: "layout",
+    });
+  }
+  const name = dataset.sources[0].name;
   if (best) {
     await best.build(build);
+    dataset.draftMapping = () => draftArrays("mat", name, undefined, best.id);
     if (dataset.recordings.length || dataset.events.length) {
       const choice = ({ layout, score, why }: MatCandidate) => ({ what: layout, score, why });
       dataset.metadata.autoMapped = true;
@@ -87,8 +106,11 @@ async function mapVariables(build: MatBuild, variables: readonly MatNode[]): Pro
     return;
   }
   const tree = treeOf(variables, dataset.sources, signal);
-  const mapping = await findRecordings(tree);
+  const mapping = stated
+    ? await resolveMapping(tree, descriptor, name)
+    : await findRecordings(tree);
   if (!mapping) return;
+  dataset.draftMapping = () => draftArrays("mat", name, mapping);
   await buildMapped(build, mapping, tree);
   dataset.metadata.autoMapped = true;
   dataset.metadata.mapping = mapping.explanation;

@@ -18,6 +18,8 @@ export interface MatBuild {
 
 /** A reading of the variables, and what makes it so. */
 export interface MatCandidate {
+  /** What descriptors call it: "labchart". */
+  id: string;
   /** What the layout is called: "LabChart export". */
   layout: string;
   /** 0 .. 100. */

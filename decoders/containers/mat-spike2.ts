@@ -44,6 +44,7 @@ export function spike2Candidate(scope: ReadonlyMap<string, MatNode>): MatCandida
   const count = waves.length + events.length;
   if (count === 0) return undefined;
   return {
+    id: "spike2",
     layout: "Spike2 export",
     score: 92,
     why: [

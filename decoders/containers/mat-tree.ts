@@ -33,6 +33,7 @@ export function treeOf(
     groups: new Map<string, Attributes>([["", {}]]),
     nodes: new Map(),
     firstNumber: 1,
+    mixedTypes: true,
   };
   const visit = (node: MatNode, path: string, group: string, depth: number): void => {
     if (tree.variables.length >= MOST_VARIABLES) return;

@@ -22,9 +22,12 @@ const SMALL = 4096;
  *
  * Known shapes come first (groups named by moments, trials of evoked potentials), then single arrays, each
  * judged by what says how fast it was sampled, its name, its size and its units. Whatever is chosen is
- * explained, with the arrays that came near.
+ * explained, with the arrays that came near. With `layout` only that shape counts.
  */
-export async function findRecordings(tree: VariableTree): Promise<Mapping | null> {
+export async function findRecordings(
+  tree: VariableTree,
+  layout?: KnownShape,
+): Promise<Mapping | null> {
   const { variables, groups } = tree;
   const neighbours: Neighbours = new Map();
   for (const variable of variables) {
@@ -35,14 +38,19 @@ export async function findRecordings(tree: VariableTree): Promise<Mapping | null
     else neighbours.set(group, [variable]);
   }
   const startTime = findStart(groups.get("") ?? {});
-  const known = await findTimestamped(variables, groups, neighbours);
+  const known = layout === "evoked" ? null : await findTimestamped(variables, groups, neighbours);
   if (known) {
     return finish(known.recordings, "groups named by moments", known.startTime, [], known.warnings);
   }
-  const evoked = await findEvoked(variables, groups, neighbours);
-  if (evoked.length) return finish(evoked, "trials of evoked potentials", startTime, []);
-  return await byScore(tree, neighbours, startTime);
+  const evoked = layout === "timestamped" ? [] : await findEvoked(variables, groups, neighbours);
+  if (evoked.length) {
+    return { ...finish(evoked, "trials of evoked potentials", startTime, []), layout: "evoked" };
+  }
+  return layout === undefined ? await byScore(tree, neighbours, startTime) : null;
 }
+
+/** Shapes of HDF5 files that descriptors may name. */
+export type KnownShape = "timestamped" | "evoked";
 
 async function byScore(
   tree: VariableTree,
@@ -91,7 +99,7 @@ async function byScore(
 const EPOCH_SECONDS = 5e8;
 
 /** True for times of the calendar: they are stored from the first one on. */
-function isEpoch({ first, secondsPerUnit, since }: TimeVector): boolean {
+export function isEpoch({ first, secondsPerUnit, since }: TimeVector): boolean {
   const seconds = Number(first) * secondsPerUnit;
   return since === undefined && seconds > EPOCH_SECONDS && seconds < 8e9;
 }

@@ -29,6 +29,9 @@ const DESCRIBED: Record<string, { rateHz: number; units: string; label: string }
 /** How far the lengths of one group's arrays may be apart, as a share. */
 const TOLERANCE = 0.01;
 
+/** The reason of a rate that is not in the file. */
+const PUBLISHED = "the rate as published for this kind of file";
+
 interface Take {
   moment: Moment;
   group: string;
@@ -84,7 +87,7 @@ export async function findTimestamped(
       );
       if (found) recordings.push(found);
     }
-    if (described && recordings.some((r) => r.attributes.rate_from)) {
+    if (described && recordings.some((r) => r.why.includes(PUBLISHED))) {
       warnings.push(
         `${
           parent || "the file"
@@ -172,7 +175,7 @@ async function recordingOf(
   }
   const why = [`${alike.length} groups are named by the moment they were recorded at`];
   if (stated) why.push(`${stated.value} Hz by ${stated.where}`);
-  else if (fixed) why.push(`${fixed.rateHz} Hz as published for this kind of file`);
+  else if (fixed) why.push(PUBLISHED);
   return {
     name: label,
     signals,
@@ -184,9 +187,6 @@ async function recordingOf(
     attributes: {
       segment_groups: alike.map((t) => t.group),
       segment_starts: alike.map((t) => t.moment.iso),
-      ...(!stated && fixed
-        ? { rate_from: "published description of SPARC datasets 349 and 380" }
-        : {}),
     },
     score: 100,
     why,

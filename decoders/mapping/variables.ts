@@ -34,6 +34,8 @@ export interface VariableTree {
   groups: Map<string, Attributes>;
   /** Number of the first channel in names that are made up; 0 when absent. */
   firstNumber?: 0 | 1;
+  /** True when samples of different types may stand in one recording. */
+  mixedTypes?: boolean;
 }
 
 /** An array that becomes channels of a recording. */
@@ -89,6 +91,8 @@ export interface Mapping {
   warnings: string[];
   /** What was chosen and why, and what came near: for the provenance of the output. */
   explanation: Json;
+  /** The known shape it is of, as descriptors call it. */
+  layout?: string;
 }
 
 /** Last segment of a path. */

@@ -1,0 +1,497 @@
+/** A descriptor laid over the arrays of a container: the recordings and events it names. */
+import { FuseError } from "../../src/errors.ts";
+import {
+  type Attributes,
+  eventsFromValues,
+  type EventTable,
+  type Json,
+} from "../../src/model/dataset.ts";
+import { timeFactor } from "../tables/csv-units.ts";
+import type { ArrayEvents, ArrayMapping, ArrayRecording, Reference } from "./descriptor.ts";
+import {
+  findScale,
+  findStart,
+  findUnits,
+  numberIn,
+  readMoment,
+  secondsBetween,
+  textsIn,
+} from "./evidence.ts";
+import { finish, isEpoch } from "./map.ts";
+import { missing } from "./near.ts";
+import { agree, filled, type Match, matchesOf } from "./patterns.ts";
+import { readTimeVector, type TimeVector } from "./time-vectors.ts";
+import {
+  groupOf,
+  type MappedRecording,
+  type MappedSignal,
+  type Mapping,
+  nameOf,
+  sizeOf,
+  type Variable,
+  type VariableTree,
+} from "./variables.ts";
+
+/** Elements of an array that is an attribute or a list of names. */
+const MOST_SMALL = 65_536;
+/** Times of events. */
+const MOST_EVENTS = 4 << 20;
+type Captures = ReadonlyMap<string, string>;
+
+/**
+ * The recordings and events a descriptor names.
+ * @throws FuseError `Usage` that names what is not there, with what is near.
+ */
+export async function resolveMapping(
+  tree: VariableTree,
+  mapping: ArrayMapping,
+  source: string,
+): Promise<Mapping> {
+  const resolver = new Resolver(tree, source);
+  const plans = (mapping.recordings ?? []).flatMap((spec, i) =>
+    resolver.takesOf(spec, `recordings[${i}]`)
+  );
+  const moments = plans.flatMap((p) => p.takes.flatMap((t) => t.moment ?? []));
+  moments.sort((a, b) => secondsBetween(b, a));
+  const recordings: MappedRecording[] = [];
+  for (const plan of plans) recordings.push(...await resolver.recordingsOf(plan, moments[0]));
+  const events: EventTable[] = [];
+  for (const [i, spec] of (mapping.events ?? []).entries()) {
+    events.push(...await resolver.eventsOf(spec, `events[${i}]`));
+  }
+  const start = moments[0]?.iso ?? resolver.startTime();
+  const found = finish(recordings, "descriptor", start, [], resolver.warnings);
+  return { ...found, events };
+}
+
+/** One recording to be: its arrays, in turn where they follow each other in time. */
+interface Plan {
+  spec: ArrayRecording;
+  field: string;
+  captures: Captures;
+  takes: {
+    moment?: NonNullable<ReturnType<typeof readMoment>>;
+    group: string;
+    matches: Match[][];
+  }[];
+}
+
+class Resolver {
+  readonly warnings: string[] = [];
+  readonly #times: TimeVector[] = [];
+  readonly #paths: string[];
+
+  constructor(readonly tree: VariableTree, readonly source: string) {
+    this.#paths = tree.variables.map((v) => v.path);
+  }
+
+  #wrong(statement: string, field: string, found?: unknown, expected?: unknown): FuseError {
+    return new FuseError("Usage", statement, { source: this.source, field, found, expected });
+  }
+
+  /** The arrays of a recording: one plan for each set of values its `{names}` take. */
+  takesOf(spec: ArrayRecording, field: string): Plan[] {
+    const signals = spec.signals.map((signal, i) => {
+      const matches = matchesOf(signal.variable, this.tree.variables);
+      const fit = matches.filter(({ variable }) => isSignal(variable));
+      if (fit.length || spec.optional) return fit;
+      const place = { source: this.source, field: `${field}.signals[${i}].variable` };
+      if (matches.length === 0) throw missing("array", signal.variable, this.#paths, place);
+      const [{ variable }] = matches;
+      throw this.#wrong(
+        "the array cannot be a signal",
+        place.field,
+        `${variable.path}: ${variable.dtype} of ${variable.shape.join(" x ")}`,
+      );
+    });
+    const plans = new Map<string, Plan>();
+    for (const match of signals.flat()) {
+      const own = [...match.captures].filter(([name]) => name !== spec.segments_by);
+      const key = JSON.stringify(own);
+      if (!plans.has(key)) plans.set(key, { spec, field, captures: new Map(own), takes: [] });
+    }
+    for (const plan of plans.values()) {
+      const mine = signals.map((all) => all.filter((m) => agree(m.captures, plan.captures)));
+      if (mine.some((all) => all.length === 0)) {
+        if (spec.optional) continue;
+        const i = mine.findIndex((all) => all.length === 0);
+        throw missing("array", filled(spec.signals[i].variable, plan.captures), this.#paths, {
+          source: this.source,
+          field: `${field}.signals[${i}].variable`,
+        });
+      }
+      plan.takes = this.#segments(spec, field, mine);
+    }
+    return [...plans.values()].filter((p) => p.takes.length > 0);
+  }
+
+  #segments(spec: ArrayRecording, field: string, mine: Match[][]): Plan["takes"] {
+    const by = spec.segments_by;
+    const groupPath = (m: Match) => groupOf(m.variable.path);
+    if (by === undefined) return [{ group: groupPath(mine[0][0]), matches: mine }];
+    const values = [...new Set(mine.flat().map((m) => m.captures.get(by)))];
+    const takes = values.map((value) => {
+      const moment = value === undefined ? undefined : readMoment(value);
+      if (!moment) {
+        throw this.#wrong(`{${by}} is no moment`, `${field}.segments_by`, value, "ISO 8601");
+      }
+      const matches = mine.map((all) => all.filter((m) => m.captures.get(by) === value));
+      const lacking = matches.findIndex((all) => all.length === 0);
+      if (lacking >= 0) {
+        throw this.#wrong(
+          "an array is not in every segment",
+          `${field}.signals[${lacking}]`,
+          value,
+        );
+      }
+      return { moment, group: groupPath(matches[0][0]), matches };
+    });
+    return takes.sort((a, b) => secondsBetween(b.moment, a.moment));
+  }
+
+  /** The recordings of a plan: one, or one for each type of samples where these cannot be mixed. */
+  async recordingsOf(plan: Plan, start: Plan["takes"][0]["moment"]): Promise<MappedRecording[]> {
+    const types = this.tree.mixedTypes
+      ? [undefined]
+      : [...new Set(plan.takes.flatMap((t) => t.matches.flat().map((m) => m.variable.dtype)))];
+    const recordings: MappedRecording[] = [];
+    for (const type of types) {
+      const made = await this.#recording(plan, start, type);
+      recordings.push(types.length > 1 ? { ...made, name: `${made.name}_${type}` } : made);
+    }
+    return recordings;
+  }
+
+  async #recording(
+    plan: Plan,
+    start: Plan["takes"][0]["moment"],
+    type: string | undefined,
+  ): Promise<MappedRecording> {
+    const { spec, field, captures, takes } = plan;
+    const signals: MappedSignal[] = [];
+    const lengths: number[] = [];
+    let startSample = 0, channelCount = 0;
+    const vector = await this.#timeVector(spec, captures, field);
+    for (const { matches } of takes) {
+      let firstChannel = 0, length: number | undefined;
+      for (const [i, all] of matches.entries()) {
+        for (const { variable } of all) {
+          if (type !== undefined && variable.dtype !== type) continue;
+          const signal = await this.#signal(spec, i, variable, captures, vector?.length, field);
+          const samples = variable.shape[signal.timeAxis];
+          if (length !== undefined && samples !== length) {
+            throw this.#wrong(
+              "arrays of one recording have different lengths",
+              `${field}.signals[${i}]`,
+              `${samples} samples in ${variable.path}`,
+              `${length}, as before it`,
+            );
+          }
+          length = samples;
+          signals.push({ ...signal, firstChannel, startSample });
+          firstChannel += signal.names.length;
+        }
+      }
+      if (channelCount && firstChannel !== channelCount) {
+        throw this.#wrong("segments have different channels", field, firstChannel, channelCount);
+      }
+      channelCount = firstChannel;
+      lengths.push(length ?? 0);
+      startSample += length ?? 0;
+    }
+    if (vector && vector.length !== startSample) {
+      throw this.#wrong(
+        "the times are not as many as the samples",
+        `${field}.time`,
+        `${vector.length} times`,
+        `${startSample} samples`,
+      );
+    }
+    const clock = await this.#clock(spec, captures, vector, field);
+    const indexOf = (i: number) => lengths.slice(0, i).reduce((a, b) => a + b, 0);
+    const inTurn = spec.segments_by !== undefined && clock.rate !== null;
+    const paths = signals.map((s) => s.variable.path);
+    const [first] = signals;
+    return {
+      name: this.#name(plan),
+      signals,
+      channelCount,
+      sampleCount: startSample,
+      samplingFrequency: clock.rate,
+      segments: inTurn
+        ? takes.map(({ moment }, i) => ({
+          startIndex: indexOf(i),
+          length: lengths[i],
+          startSeconds: secondsBetween(start!, moment!),
+        }))
+        : [{ startIndex: 0, length: startSample, startSeconds: clock.start }],
+      ...(vector
+        ? {
+          time: {
+            variable: vector.variable,
+            secondsPerUnit: vector.secondsPerUnit,
+            zero: isEpoch(vector) ? vector.first : 0,
+          },
+        }
+        : {}),
+      timeGenerated: clock.generated,
+      attributes: {
+        ...(spec.segments_by === undefined ? {} : {
+          segment_groups: takes.map((t) => t.group),
+          segment_starts: takes.map((t) => t.moment!.iso),
+        }),
+        ...await this.#attributes(spec, captures, field),
+      },
+      score: 100,
+      why: [
+        `the mapping names ${paths.length === 1 ? first.variable.path : `${paths.length} arrays`}`,
+      ],
+    };
+  }
+
+  async #signal(
+    spec: ArrayRecording,
+    index: number,
+    variable: Variable,
+    captures: Captures,
+    times: number | undefined,
+    field: string,
+  ): Promise<MappedSignal> {
+    const { names, units, time_axis, gain, offset } = spec.signals[index];
+    const place = `${field}.signals[${index}]`;
+    const { shape } = variable;
+    const long = shape.flatMap((n, i) => (n > 1 ? [i] : []));
+    if (time_axis !== undefined && time_axis >= shape.length) {
+      throw this.#wrong(
+        "there is no such axis",
+        `${place}.time_axis`,
+        time_axis,
+        shape.join(" x "),
+      );
+    }
+    const fitting = long.filter((axis) => shape[axis] === times);
+    const timeAxis = time_axis ?? fitting[0] ??
+      long.toSorted((a, b) => shape[b] - shape[a])[0] ?? 0;
+    const channelAxis = long.find((axis) => axis !== timeAxis) ?? null;
+    const count = channelAxis === null ? 1 : shape[channelAxis];
+    const own = nameOf(variable.path), number = this.tree.firstNumber ?? 0;
+    const scale = findScale(variable);
+    const list = await this.#texts(names, captures, count, `${place}.names`);
+    const unitList = typeof units === "string"
+      ? new Array<string>(count).fill(units)
+      : await this.#texts(units, captures, count, `${place}.units`);
+    return {
+      variable,
+      channelAxis,
+      timeAxis,
+      names: list ??
+        (count === 1 ? [own] : Array.from({ length: count }, (_, i) => `${own}_${i + number}`)),
+      units: unitList ?? findUnits(variable.attributes, count),
+      gain: gain ?? (offset === undefined ? scale.gain : 1),
+      offset: offset ?? (gain === undefined ? scale.offset : 0),
+      firstChannel: 0,
+      startSample: 0,
+    };
+  }
+
+  #name({ spec, captures, takes }: Plan): string {
+    if (spec.name !== undefined) return filled(spec.name, captures);
+    const plain = (text: string) => text.trim().replace(/[/\s]+/g, "_");
+    const paths = takes.flatMap((t) => t.matches.flat().map((m) => m.variable.path));
+    const last = new Set(paths.map(nameOf));
+    const own = last.size === 1 ? nameOf(paths[0]) : nameOf(groupOf(paths[0]));
+    const parts = new Set([...captures.values(), own].map(plain).filter((t) => t !== ""));
+    return [...parts].join("_") || "signals";
+  }
+
+  async #timeVector(
+    { time }: ArrayRecording,
+    captures: Captures,
+    field: string,
+  ): Promise<TimeVector | undefined> {
+    if (!("variable" in time)) return undefined;
+    const place = `${field}.time.variable`;
+    const variable = this.#one(time.variable, captures, place);
+    const vector = await readTimeVector(variable, { unit: time.unit });
+    if (vector) {
+      this.#times.push(vector);
+      return vector;
+    }
+    const length = sizeOf(variable.shape);
+    if (!isSignal(variable) || variable.shape.filter((n) => n > 1).length > 1 || length < 1) {
+      throw this.#wrong(
+        "the array holds no times",
+        place,
+        `${variable.path}: ${variable.dtype} of ${variable.shape.join(" x ")}`,
+      );
+    }
+    this.warnings.push(`the times ${variable.path} do not ascend: they are kept as they are`);
+    const { multiply, divide } = timeFactor(time.unit ?? "s")!;
+    const [first] = await variable.slice(0, 1);
+    const unit = time.unit ?? "s";
+    return { variable, length, secondsPerUnit: multiply / divide, unit, assumed: false, first };
+  }
+
+  async #clock(
+    { time, rate_hz }: ArrayRecording,
+    captures: Captures,
+    vector: TimeVector | undefined,
+    field: string,
+  ): Promise<{ rate: number | null; start: number; generated: boolean }> {
+    if (vector) {
+      const first = Number(vector.first) * vector.secondsPerUnit;
+      const start = isEpoch(vector) || !Number.isFinite(first) ? 0 : first;
+      return { rate: rate_hz ?? vector.step?.rateHz ?? null, start, generated: false };
+    }
+    if ("rate_hz" in time) {
+      return { rate: time.rate_hz, start: time.start_s ?? 0, generated: false };
+    }
+    const stated = (reference: Reference, key: string) =>
+      this.#number(reference, captures, `${field}.time.${key}`);
+    if ("rate" in time) {
+      const factor = { Hz: 1, kHz: 1e3, MHz: 1e6 }[time.unit ?? "Hz"];
+      return {
+        rate: await stated(time.rate, "rate") * factor,
+        start: time.start_s ?? 0,
+        generated: false,
+      };
+    }
+    if ("interval" in time) {
+      const { multiply, divide } = timeFactor(time.unit ?? "s")!;
+      const rate = divide / multiply / await stated(time.interval, "interval");
+      const whole = Math.round(rate);
+      return {
+        rate: Math.abs(rate - whole) <= 1e-9 * rate ? whole : rate,
+        start: time.start_s ?? 0,
+        generated: false,
+      };
+    }
+    return { rate: null, start: 0, generated: true };
+  }
+
+  /** The one array a pattern means where its names have these values. */
+  #one(pattern: string, captures: Captures, field: string): Variable {
+    const all = matchesOf(filled(pattern, captures), this.tree.variables)
+      .filter((m) => agree(m.captures, captures));
+    if (all.length === 1) return all[0].variable;
+    if (all.length === 0) {
+      throw missing("array", filled(pattern, captures), this.#paths, {
+        source: this.source,
+        field,
+      });
+    }
+    const paths = all.slice(0, 4).map((m) => m.variable.path).join(", ");
+    throw this.#wrong("the mapping means one array and names several", field, paths);
+  }
+
+  async #value(reference: Reference, captures: Captures, field: string): Promise<Json> {
+    if ("variable" in reference) {
+      const variable = this.#one(reference.variable, captures, field);
+      if (sizeOf(variable.shape) > MOST_SMALL) {
+        throw this.#wrong("the array is too large", field, `${sizeOf(variable.shape)} elements`);
+      }
+      return Array.from(await variable.values() as ArrayLike<Json | bigint>, plainJson);
+    }
+    const of = reference.of === undefined ? "" : filled(reference.of, captures);
+    const variable = this.tree.variables.find((v) => v.path === of);
+    const attributes: Attributes | undefined = variable?.attributes ?? this.tree.groups.get(of);
+    if (!attributes) {
+      throw missing("array or group", of, [...this.#paths, ...this.tree.groups.keys()], {
+        source: this.source,
+        field: `${field}.of`,
+      });
+    }
+    if (Object.hasOwn(attributes, reference.attribute)) return attributes[reference.attribute];
+    const place = { source: this.source, field: `${field}.attribute` };
+    throw missing("attribute", reference.attribute, Object.keys(attributes), place);
+  }
+
+  async #number(reference: Reference, captures: Captures, field: string): Promise<number> {
+    const value = numberIn(await this.#value(reference, captures, field));
+    if (value !== undefined && value > 0) return value;
+    throw this.#wrong("the mapping names a number that is none", field, JSON.stringify(reference));
+  }
+
+  async #texts(
+    from: string[] | Reference | undefined,
+    captures: Captures,
+    count: number,
+    field: string,
+  ): Promise<string[] | undefined> {
+    if (from === undefined) return undefined;
+    const value = Array.isArray(from) ? from : textsIn(await this.#value(from, captures, field));
+    const texts = value?.length === 1 && count > 1 ? value[0].split(/[,;\t|]\s*/) : value;
+    if (texts?.length === count) return texts;
+    throw this.#wrong(
+      "not a text for each channel",
+      field,
+      `${texts?.length ?? "no"} texts`,
+      count,
+    );
+  }
+
+  async #attributes(spec: ArrayRecording, captures: Captures, field: string): Promise<Attributes> {
+    const out: Attributes = {};
+    for (const [name, pattern] of Object.entries(spec.attributes ?? {})) {
+      const value = await this.#value(
+        { variable: pattern },
+        captures,
+        `${field}.attributes.${name}`,
+      );
+      out[name] = Array.isArray(value) && value.length === 1 ? value[0] : value;
+    }
+    return out;
+  }
+
+  /** The tables of an event spec, one for each set of values its `{names}` take. */
+  async eventsOf(spec: ArrayEvents, field: string): Promise<EventTable[]> {
+    const matches = matchesOf(spec.time.variable, this.tree.variables);
+    if (matches.length === 0) {
+      if (spec.optional) return [];
+      throw missing("array", spec.time.variable, this.#paths, {
+        source: this.source,
+        field: `${field}.time.variable`,
+      });
+    }
+    const tables: EventTable[] = [];
+    for (const { variable, captures } of matches) {
+      const count = sizeOf(variable.shape);
+      if (count > MOST_EVENTS || !isSignal(variable)) {
+        throw this.#wrong("the array holds no times of events", field, variable.path);
+      }
+      const { multiply, divide } = timeFactor(spec.time.unit ?? "s")!;
+      const values = await variable.values() as ArrayLike<number | bigint>;
+      const time = Float64Array.from(
+        { length: count },
+        (_, i) => Number(values[i]) * multiply / divide,
+      );
+      const labels = await this.#texts(spec.labels, captures, count, `${field}.labels`);
+      tables.push(
+        eventsFromValues(filled(spec.name, captures), time, labels ? { label: labels } : {}, {
+          source_array: variable.path,
+        }),
+      );
+    }
+    return tables;
+  }
+
+  /** When the recording started, as attributes or the times say. */
+  startTime(): string | undefined {
+    const stated = findStart(this.tree.groups.get("") ?? {});
+    if (stated !== undefined) return stated;
+    const since = this.#times.find((t) => t.since !== undefined)?.since;
+    const moment = since === undefined ? undefined : readMoment(since.replace(/\s+UTC$/i, "Z"));
+    const epoch = this.#times.find(isEpoch);
+    return moment?.iso ??
+      (epoch && new Date(Number(epoch.first) * epoch.secondsPerUnit * 1000).toISOString());
+  }
+}
+
+/** True for arrays of numbers whose values can be had in pieces. */
+function isSignal({ streamable, dtype, shape }: Variable): boolean {
+  return streamable && /^(?:u?int|float)/.test(dtype) && shape.filter((n) => n > 1).length <= 2;
+}
+
+function plainJson(value: Json | bigint): Json {
+  return typeof value === "bigint" ? Number(value) : value;
+}
