@@ -5,7 +5,6 @@
 import { ensure, FuseError } from "../../src/errors.ts";
 import type { Channel, Dataset, Recording } from "../../src/model/dataset.ts";
 import { frameTable, type Segment } from "../../src/model/layout.ts";
-import type { ByteSource } from "../../src/source/source.ts";
 import type { OpenOptions } from "../format.ts";
 import {
   channelKind,
@@ -53,7 +52,7 @@ export async function readBinary(
       cause,
     });
   }
-  const sync = await readSync(source, signal);
+  const sync = await readSync(dataset, signal);
   const names = new Set<string>(), tables = new Set<string>();
   const streams = entriesOf(root.continuous);
   for (const entry of streams) await addStream(dataset, passes, entry, sync, names, signal);
@@ -66,15 +65,12 @@ export async function readBinary(
   describe(dataset, root, sync);
 }
 
-async function readSync(source: ByteSource, signal?: AbortSignal): Promise<SyncMessages> {
-  const file = await source.sibling("sync_messages.txt");
+async function readSync(dataset: Dataset, signal?: AbortSignal): Promise<SyncMessages> {
+  const file = await dataset.sources[0].sibling("sync_messages.txt");
   if (!file) return { starts: [] };
-  try {
-    const bytes = await file.readUpTo(0, MOST_SYNC_BYTES, { purpose: "header", signal });
-    return parseSyncMessages(new TextDecoder().decode(bytes));
-  } finally {
-    await file.close();
-  }
+  dataset.sources.push(file);
+  const bytes = await file.readUpTo(0, MOST_SYNC_BYTES, { purpose: "header", signal });
+  return parseSyncMessages(new TextDecoder().decode(bytes));
 }
 
 function describe(dataset: Dataset, root: Entry, { softwareMs, starts }: SyncMessages): void {

@@ -111,7 +111,7 @@ export async function readLegacy(
   metadata.modality = "electrophysiology";
   metadata.header = {
     ...(signals.length ? Object.fromEntries(signals[0].fields) : {}),
-    ...(described ? await settingsOf(main, signal) : {}),
+    ...(described ? await settingsOf(dataset, signal) : {}),
     ...(softwareMs === undefined ? {} : { software_time_ms: softwareMs }),
   };
   if (softwareMs !== undefined) {
@@ -160,21 +160,19 @@ async function membersOf(dataset: Dataset, signal?: AbortSignal): Promise<ByteSo
 }
 
 /** What settings.xml says of the program and the machine. */
-async function settingsOf(main: ByteSource, signal?: AbortSignal): Promise<Attributes> {
+async function settingsOf(dataset: Dataset, signal?: AbortSignal): Promise<Attributes> {
+  const [main] = dataset.sources;
   const experiment = experimentOf(main.name);
   const file = await main.sibling(experiment > 1 ? `settings_${experiment}.xml` : "settings.xml");
   if (!file) return {};
-  try {
-    const bytes = await file.readUpTo(0, SETTINGS_BYTES, { purpose: "header", signal });
-    const info = /<INFO>([\s\S]*?)<\/INFO>/.exec(new TextDecoder().decode(bytes))?.[1] ?? "";
-    const settings: Attributes = {};
-    for (const [, key, value] of info.matchAll(/<(VERSION|DATE|OS|MACHINE)\b[^>]*>([^<]*)</g)) {
-      settings[key.toLowerCase()] = value.trim();
-    }
-    return Object.keys(settings).length ? { settings } : {};
-  } finally {
-    await file.close();
+  dataset.sources.push(file);
+  const bytes = await file.readUpTo(0, SETTINGS_BYTES, { purpose: "header", signal });
+  const info = /<INFO>([\s\S]*?)<\/INFO>/.exec(new TextDecoder().decode(bytes))?.[1] ?? "";
+  const settings: Attributes = {};
+  for (const [, key, value] of info.matchAll(/<(VERSION|DATE|OS|MACHINE)\b[^>]*>([^<]*)</g)) {
+    settings[key.toLowerCase()] = value.trim();
   }
+  return Object.keys(settings).length ? { settings } : {};
 }
 
 /** Synchronised times, one for each record of the signals: seconds as 64-bit floats, without a header. */

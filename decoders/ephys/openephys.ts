@@ -1,12 +1,15 @@
 /** Open Ephys recordings: the binary format and the older one with a file for each channel. */
 import { type FormatDescriptor, hasText, NOT_MINE, type ProbeResult } from "../format.ts";
 
+const MEMBERS = [".continuous", ".events", ".spikes", ".timestamps"];
+
 /** Folders opened through structure.oebin or *.openephys, and single files of the older format. */
 export const openephys: FormatDescriptor = {
   id: "openephys",
   name: "Open Ephys (binary and legacy)",
   kind: "time-series",
-  extensions: [".oebin", ".openephys", ".continuous", ".events", ".spikes"],
+  extensions: [".oebin", ".openephys", ...MEMBERS],
+  memberExtensions: MEMBERS,
   needs: "random",
   reads:
     "binary (0.4 to 1.x): all streams of a recording with pauses and synchronised times, TTL and text " +
@@ -28,6 +31,9 @@ export const openephys: FormatDescriptor = {
     }
     if (name.endsWith(".openephys") && /<EXPERIMENT\b/.test(text)) {
       return { score: 245, why: "an XML description of an Open Ephys experiment" };
+    }
+    if (/messages(_\d+)?\.events$/.test(name) && /^\s*\d+,?\s+(Software|Start) Time/i.test(text)) {
+      return { score: 240, why: "messages of an Open Ephys recording" };
     }
     return name.endsWith(".oebin") ? { score: 30, why: "extension .oebin" } : NOT_MINE;
   },

@@ -30,7 +30,7 @@ async function openPair(source: ByteSource, options: OpenOptions): Promise<Datas
     : [await partner(source, ".meta"), source];
   const meta = await readMeta(metaFile, options);
   const dataset = emptyDataset(FORMAT, [source]);
-  if (isMeta) dataset.sources.push(binary);
+  dataset.sources.push(isMeta ? binary : metaFile);
   const stream = streamOf(meta);
   dataset.warnings.push(...stream.warnings);
   const frameBytes = 2 * stream.channels.length;
