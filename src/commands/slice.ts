@@ -68,9 +68,10 @@ async function sliceOriginal(input: string, flags: FlagValues): Promise<SliceSta
       return (await openSink(sink, flags, planned, { base: null, overwrite: true }))!;
     }, conversionOptions(flags));
     if (report.error) throw new FuseError(report.error.tag, report.error.message);
-    for (const s of sources) {
-      bytes += s.stats?.bytes ?? 0;
-      reads += s.stats?.requests ?? 0;
+    // Members of a set may share their counters.
+    for (const stats of new Set(sources.map((s) => s.stats))) {
+      bytes += stats?.bytes ?? 0;
+      reads += stats?.requests ?? 0;
     }
     return { bytes: bytes || report.bytesIn, reads };
   } finally {

@@ -3,7 +3,7 @@ import { type ErrorDetails, type ErrorTag, FuseError } from "../errors.ts";
 import { isTransientStatus, parseRetryAfter, TransientFailure } from "./retry.ts";
 import type { S3Options } from "./source.ts";
 
-/** What the SDK throws. */
+/** What the SDK throws, and reading does. */
 interface ServiceError extends Error {
   $metadata?: { httpStatusCode?: number };
   $response?: { headers?: Record<string, string> };
@@ -96,7 +96,10 @@ function remedy(
   if (name === "InvalidObjectState") {
     return "Ask for access to it on the portal, or take the latest version.";
   }
-  if (/^(InvalidAccessKeyId|XAdminUserNotFound|SignatureDoesNotMatch|ExpiredToken|InvalidToken)$/.test(name)) {
+  if (
+    /^(InvalidAccessKeyId|XAdminUserNotFound|SignatureDoesNotMatch|ExpiredToken|InvalidToken)$/
+      .test(name)
+  ) {
     return "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE" +
       (access.endpoint ? `, for ${access.endpoint}.` : ".");
   }
@@ -108,5 +111,5 @@ function remedy(
   if (access.requesterPays) return "This bucket bills its readers: check the credentials' rights.";
   return access.signed
     ? "Check the credentials' rights; the bucket may be requester-pays."
-    : "The bucket is not open: set AWS credentials, and say requester-pays if it bills its readers.";
+    : "The bucket is not open: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.";
 }

@@ -1,13 +1,13 @@
-/** Objects of S3 and services that speak its protocol, through the AWS SDK, which is loaded when first needed. */
+/** Objects of S3 and services that speak its protocol, read by ranges and listed. */
 import { FuseError, isFuseError } from "../errors.ts";
 import { newStats, RangeSource, type RangeTransport } from "./ranges.ts";
 import { checkAborted, DEFAULT_RETRY, retry, type RetryPolicy, TransientFailure } from "./retry.ts";
 import { cleanKeyPath } from "../sparc/keys.ts";
 import { s3Access } from "./s3-access.ts";
 import { s3Failure } from "./s3-failures.ts";
+import { element, s3Get } from "./s3-requests.ts";
 import type { ByteSource, ReadOptions, S3Options, SourceSpec, SourceStats } from "./source.ts";
 import { baseName, joinKey } from "./urls.ts";
-import type { GetObjectCommandOutput, S3Client } from "@aws-sdk/client-s3";
 
 /** The `s3` kind of a {@link SourceSpec}. */
 export type S3Spec = Extract<SourceSpec, { kind: "s3" }>;
@@ -15,48 +15,14 @@ export type S3Spec = Extract<SourceSpec, { kind: "s3" }>;
 /** Bytes asked for by the request that opens an object of unknown size. */
 const OPENING_BYTES = 64 << 10;
 
-const clients = new Map<string, Promise<S3Client>>();
-
-/** The client of a service, shared by everything that reads from it. */
-export function s3Client(access: S3Options): Promise<S3Client> {
-  const key = JSON.stringify([access.endpoint, access.region, access.signed]);
-  let client = clients.get(key);
-  if (!client) {
-    client = makeClient(access);
-    clients.set(key, client);
-  }
-  return client;
-}
-
-async function makeClient(access: S3Options): Promise<S3Client> {
-  const [{ S3Client }, { FetchHttpHandler }] = await Promise.all([
-    import("@aws-sdk/client-s3"),
-    import("@smithy/fetch-http-handler"),
-  ]);
-  return new S3Client({
-    region: access.region ?? await profileRegion(access),
-    endpoint: access.endpoint,
-    forcePathStyle: access.endpoint !== undefined,
-    followRegionRedirects: true,
-    // The SDK's own handler under Node's API moves bytes at a third of the speed of fetch.
-    requestHandler: new FetchHttpHandler(),
-    // Repetition is ours, so that attempts are counted and cut bodies resumed.
-    maxAttempts: 1,
-    responseChecksumValidation: "WHEN_REQUIRED",
-    requestChecksumCalculation: "WHEN_REQUIRED",
-    ...(access.signed ? {} : {
-      // An unsigned request: no credentials are looked for, none are sent.
-      signer: { sign: (request) => Promise.resolve(request) },
-      credentials: { accessKeyId: "", secretAccessKey: "" },
-    }),
-  });
-}
-
-/** The region of the user's profile, where requests are signed; else the first region of all. */
-async function profileRegion(access: S3Options): Promise<string> {
-  const { S3Client } = await import("@aws-sdk/client-s3");
-  const fallback = "us-east-1";
-  return access.signed ? await new S3Client({}).config.region().catch(() => fallback) : fallback;
+/** What an object's answer says of it. */
+interface ObjectAnswer {
+  body: ReadableStream<Uint8Array>;
+  /** First byte of the answer. */
+  start: number;
+  /** Length of the whole object; undefined where the service does not tell. */
+  total: number | undefined;
+  tag: string | undefined;
 }
 
 class S3Transport implements RangeTransport {
@@ -71,31 +37,32 @@ class S3Transport implements RangeTransport {
   }
 
   /** Sends a ranged GET; what may pass is thrown as TransientFailure, the rest as FuseError. */
-  async get(start: number, end: number, signal?: AbortSignal): Promise<GetObjectCommandOutput> {
-    const { GetObjectCommand } = await import("@aws-sdk/client-s3");
-    const client = await s3Client(this.access);
+  async get(start: number, end: number, signal?: AbortSignal): Promise<ObjectAnswer> {
+    const { bucket, key, versionId } = this.spec;
     try {
-      return await client.send(
-        new GetObjectCommand({
-          Bucket: this.spec.bucket,
-          Key: this.spec.key,
-          VersionId: this.spec.versionId,
-          Range: `bytes=${start}-${end - 1}`,
-          IfMatch: this.tag,
-          RequestPayer: this.access.requesterPays ? "requester" : undefined,
-        }),
-        { abortSignal: signal },
-      );
+      const answer = await s3Get(this.access, {
+        bucket,
+        key,
+        query: { versionId },
+        headers: { range: `bytes=${start}-${end - 1}`, "if-match": this.tag },
+        signal,
+      });
+      const { headers } = answer;
+      const range = /^bytes (\d+)-\d+\/(\d+)$/.exec(headers.get("content-range") ?? "");
+      const length = headers.get("content-length");
+      return {
+        body: answer.body ?? new Blob().stream(),
+        start: Number(range?.[1] ?? 0),
+        total: range ? Number(range[2]) : length === null ? undefined : Number(length),
+        tag: headers.get("etag") ?? undefined,
+      };
     } catch (error) {
       throw s3Failure(error, this.uri, this.access, start > 0 ? { offset: start } : {});
     }
   }
 
   async open(start: number, end: number, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
-    const answer = await this.get(start, end, signal);
-    const range = /^bytes (\d+)-\d+\/(\d+)$/.exec(answer.ContentRange ?? "");
-    const body = answer.Body!.transformToWebStream() as ReadableStream<Uint8Array>;
-    const total = range ? Number(range[2]) : undefined;
+    const { body, start: first, total, tag } = await this.get(start, end, signal);
     if (total !== undefined && this.size !== undefined && total !== this.size) {
       await body.cancel();
       throw new FuseError("Network", "the object has another size than expected", {
@@ -104,22 +71,22 @@ class S3Transport implements RangeTransport {
         expected: `${this.size} bytes`,
       });
     }
-    if (range ? Number(range[1]) !== start : start > 0) {
+    if (first !== start) {
       await body.cancel();
       throw new FuseError("Network", "the service answers another range", {
         source: this.uri,
         offset: start,
-        found: answer.ContentRange ?? "the whole object",
+        found: `from byte ${first}`,
       });
     }
-    this.tag ??= answer.ETag;
+    this.tag ??= tag;
     return body;
   }
 
   /** Size, ETag and first bytes of an object, by one ranged GET (and a HEAD for an empty object). */
   async opening(stats: SourceStats, signal?: AbortSignal): Promise<Uint8Array> {
     stats.requests++;
-    let answer: GetObjectCommandOutput;
+    let answer: ObjectAnswer;
     try {
       answer = await this.get(0, OPENING_BYTES, signal);
     } catch (error) {
@@ -128,17 +95,29 @@ class S3Transport implements RangeTransport {
       this.size = 0;
       return new Uint8Array(0);
     }
-    const head = await answer.Body!.transformToByteArray();
+    const head = await firstBytes(answer.body, OPENING_BYTES);
     stats.bytes += head.length;
-    const total = /\/(\d+)$/.exec(answer.ContentRange ?? "")?.[1];
-    const size = total === undefined ? answer.ContentLength : Number(total);
-    if (size === undefined || head.length < Math.min(size, OPENING_BYTES)) {
-      throw new TransientFailure(`${head.length} bytes of an object of ${size}`);
+    const { total } = answer;
+    if (total === undefined || head.length < Math.min(total, OPENING_BYTES)) {
+      throw new TransientFailure(`${head.length} bytes of an object of ${total}`);
     }
-    this.size = size;
-    this.tag ??= answer.ETag;
-    return head.length > size ? head.subarray(0, size) : head;
+    this.size = total;
+    this.tag ??= answer.tag;
+    return head;
   }
+}
+
+/** Up to `most` bytes of a body, which may go on: a service may know no ranges. */
+async function firstBytes(body: ReadableStream<Uint8Array>, most: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(most);
+  let length = 0;
+  for await (const piece of body) {
+    const taken = piece.subarray(0, most - length);
+    bytes.set(taken, length);
+    length += taken.length;
+    if (length === most) break;
+  }
+  return bytes.subarray(0, length);
 }
 
 /** One object, read by byte ranges. */
@@ -167,11 +146,11 @@ export class S3Source extends RangeSource {
    */
   static async open(
     spec: S3Spec,
-    options: { signal?: AbortSignal; retry?: Partial<RetryPolicy> } = {},
+    options: { signal?: AbortSignal; retry?: Partial<RetryPolicy>; stats?: SourceStats } = {},
   ): Promise<S3Source> {
     const transport = new S3Transport(spec, s3Access(spec.bucket, spec.s3));
     const policy: RetryPolicy = { ...DEFAULT_RETRY, ...options.retry };
-    const stats = newStats();
+    const stats = options.stats ?? newStats();
     const head = spec.size === undefined
       ? await retry(
         () => transport.opening(stats, options.signal),
@@ -215,7 +194,8 @@ export class S3Source extends RangeSource {
       if (place === undefined) return null;
       try {
         const spec: S3Spec = { kind: "s3", bucket, key: place, s3, name };
-        return await S3Source.open(spec, { retry: this.policy });
+        // What a set costs is counted as one.
+        return await S3Source.open(spec, { retry: this.policy, stats: this.stats });
       } catch (error) {
         // Without the right to list, a missing object is 403 rather than 404.
         if (!isFuseError(error, "Network") || !/HTTP 40[34]/.test(String(error.details.found))) {
@@ -231,7 +211,9 @@ export class S3Source extends RangeSource {
     const prefix = key.slice(0, key.lastIndexOf("/") + 1);
     const names: string[] = [];
     try {
-      for await (const object of listObjects({ bucket, prefix, s3, delimiter: "/" })) {
+      for await (
+        const object of listObjects({ bucket, prefix, s3, delimiter: "/", stats: this.stats })
+      ) {
         if (!object.folder) names.push(object.key.slice(prefix.length));
       }
     } catch (error) {
@@ -259,28 +241,23 @@ export async function* listObjects(options: {
   delimiter?: string;
   signal?: AbortSignal;
   retry?: Partial<RetryPolicy>;
+  /** Counters the requests are added to. */
+  stats?: SourceStats;
 }): AsyncGenerator<S3Listed> {
-  const { ListObjectsV2Command } = await import("@aws-sdk/client-s3");
-  const { bucket, prefix, delimiter, signal } = options;
+  const { bucket, prefix, delimiter, signal, stats } = options;
   const access = s3Access(bucket, options.s3);
-  const client = await s3Client(access);
   const policy: RetryPolicy = { ...DEFAULT_RETRY, ...options.retry };
   const uri = `s3://${bucket}/${prefix}`;
   let token: string | undefined;
   do {
-    const page = await retry(
+    const page: string = await retry(
       async () => {
+        if (stats) stats.requests++;
         try {
-          return await client.send(
-            new ListObjectsV2Command({
-              Bucket: bucket,
-              Prefix: prefix,
-              Delimiter: delimiter,
-              ContinuationToken: token,
-              RequestPayer: access.requesterPays ? "requester" : undefined,
-            }),
-            { abortSignal: signal },
-          );
+          const query = { "list-type": "2", prefix, delimiter, "continuation-token": token };
+          const text = await (await s3Get(access, { bucket, query, signal })).text();
+          if (stats) stats.bytes += text.length;
+          return text;
         } catch (error) {
           throw s3Failure(error, uri, access);
         }
@@ -289,13 +266,26 @@ export async function* listObjects(options: {
       { source: uri },
       { signal },
     );
-    for (const folder of page.CommonPrefixes ?? []) {
-      yield { key: folder.Prefix!, folder: true, size: 0 };
+    if (!/<ListBucketResult[ >/]/.test(page)) {
+      throw new FuseError("Network", "the service does not list its objects", {
+        source: uri,
+        found: page.slice(0, 80),
+      });
     }
-    for (const object of page.Contents ?? []) {
-      yield { key: object.Key!, folder: false, size: object.Size ?? 0, tag: object.ETag };
+    for (const [, folder] of page.matchAll(/<CommonPrefixes>(.*?)<\/CommonPrefixes>/gs)) {
+      yield { key: element(folder, "Prefix")!, folder: true, size: 0 };
     }
-    token = page.IsTruncated ? page.NextContinuationToken : undefined;
+    for (const [, object] of page.matchAll(/<Contents>(.*?)<\/Contents>/gs)) {
+      yield {
+        key: element(object, "Key")!,
+        folder: false,
+        size: Number(element(object, "Size") ?? 0),
+        tag: element(object, "ETag"),
+      };
+    }
+    token = element(page, "IsTruncated") === "true"
+      ? element(page, "NextContinuationToken")
+      : undefined;
   } while (token);
 }
 

@@ -315,7 +315,7 @@ Deno.test("what the service refuses is said, with bucket and key, and ends with 
     [/s3:\/\/outputs\/x\/tone\.wav\.csv: the service does not know the access key/, [
       ...["in/tone.wav", "-o", "s3://outputs/x", "--to", "csv"],
     ], { AWS_ACCESS_KEY_ID: "nobody" }],
-    [/s3:\/\/inputs\/lab 1\/tone\.wav: access is denied.*set AWS credentials/, [input, "-o", "x"], {
+    [/s3:\/\/inputs\/lab 1\/tone\.wav: access is denied.*set AWS_PROFILE/, [input, "-o", "x"], {
       AWS_ACCESS_KEY_ID: undefined,
       AWS_SECRET_ACCESS_KEY: undefined,
     }],

@@ -6,7 +6,8 @@ import { FuseError, isFuseError } from "../../errors.ts";
 import { awaitRetry, checkAborted, DEFAULT_RETRY, type RetryPolicy } from "../../source/retry.ts";
 import { s3Access } from "../../source/s3-access.ts";
 import { s3Failure } from "../../source/s3-failures.ts";
-import { s3Client, s3Uri } from "../../source/s3.ts";
+import { s3Client } from "../../source/s3-client.ts";
+import { s3Uri } from "../../source/s3.ts";
 import type { S3Options } from "../../source/source.ts";
 import { Kernels } from "../../stream/kernels.ts";
 
