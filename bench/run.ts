@@ -14,6 +14,7 @@ import { join } from "node:path";
 import { humanBytes, table } from "../src/commands/table.ts";
 import { pythonWith } from "../tools/python-env.ts";
 import { fastest, measure, type Measurement } from "./measure.ts";
+import { s3SliceRows, s3SliceVerdicts } from "./s3-slice.ts";
 import { sparseRecording } from "./sparse.ts";
 import { type Verdict, verdictTable } from "./verdicts.ts";
 
@@ -173,6 +174,11 @@ const groups: Group[] = [
       floor: 1.5,
       aim: 3,
     }],
+  },
+  {
+    title: `s3: a slice of ${1000 * scale} MB on S3, 20 ms and 200 Mbit/s away`,
+    rows: async () => s3SliceRows(await ns5(1000 * scale), out, fuse),
+    verdicts: s3SliceVerdicts,
   },
   {
     title: `sparse: ${100 * scale} GB Blackrock .ns5, of holes`,

@@ -15,13 +15,24 @@ const PIECE_BYTES = 16 << 10;
 /** A line that carries so many bytes a second, whoever sends them. */
 class Line {
   #freeAt = 0;
+  #bodies = 0;
 
   constructor(readonly bytesPerSecond: number) {}
 
-  /** Waits until `bytes` more have gone through. */
+  /** A body begins: an idle line saves nothing up. */
+  begin(): void {
+    if (this.#bodies++ === 0) this.#freeAt = performance.now();
+  }
+
+  /** A body ends. */
+  end(): void {
+    this.#bodies--;
+  }
+
+  /** Waits until `bytes` more have gone through; what a late timer lost is made up for. */
   async carry(bytes: number): Promise<void> {
     const now = performance.now();
-    this.#freeAt = Math.max(now, this.#freeAt) + 1000 * bytes / this.bytesPerSecond;
+    this.#freeAt += 1000 * bytes / this.bytesPerSecond;
     // Timers are no finer than a millisecond: short waits add up before they are kept.
     if (this.#freeAt - now > 2) await sleep(this.#freeAt - now);
   }
@@ -35,6 +46,11 @@ function bodyOf(path: string, start: number, end: number, line: Line): ReadableS
   const file = Deno.openSync(path);
   file.seekSync(start, Deno.SeekMode.Start);
   let at = start;
+  line.begin();
+  const finish = () => {
+    file.close();
+    line.end();
+  };
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       const piece = new Uint8Array(Math.min(PIECE_BYTES, end - at));
@@ -43,10 +59,10 @@ function bodyOf(path: string, start: number, end: number, line: Line): ReadableS
       at += n;
       controller.enqueue(piece.subarray(0, n));
       if (at < end && n > 0) return;
-      file.close();
+      finish();
       controller.close();
     },
-    cancel: () => file.close(),
+    cancel: finish,
   }, { highWaterMark: 0 });
 }
 

@@ -1,7 +1,7 @@
 /** Reading stores: keys over files, zips, URLs and buckets, counted, for slices and checks. */
 import { FuseError, isFuseError } from "../errors.ts";
 import { openSource, type SourceOptions } from "../source/open.ts";
-import type { ByteSource } from "../source/source.ts";
+import type { ByteSource, SourceStats } from "../source/source.ts";
 import { ZipArchive } from "../source/zip.ts";
 
 /** A range of an object, as zarrita asks for it. */
@@ -10,14 +10,24 @@ export type KeyRange = { offset: number; length: number } | { suffixLength: numb
 /** Read access to the objects of a store. */
 export class StoreReader {
   readonly #sources = new Map<string, Promise<ByteSource | null>>();
-  /** Bytes that were read, and reads that were needed. */
-  readonly stats: { bytes: number; reads: number } = { bytes: 0, reads: 0 };
+  readonly #remote = new Set<SourceStats>();
+  readonly #own = { bytes: 0, reads: 0 };
 
   constructor(
     readonly uri: string,
     readonly openKey: (key: string) => Promise<ByteSource | null>,
     readonly closeAll: () => Promise<void>,
   ) {}
+
+  /** Bytes that were read, and reads (of remote stores: requests) that were needed. */
+  get stats(): { bytes: number; reads: number } {
+    const sum = { ...this.#own };
+    for (const { bytes, requests } of this.#remote) {
+      sum.bytes += bytes;
+      sum.reads += requests;
+    }
+    return sum;
+  }
 
   #source(key: string): Promise<ByteSource | null> {
     const clean = key.replace(/^\/+/, "");
@@ -49,8 +59,11 @@ export class StoreReader {
   }
 
   async #read(source: ByteSource, offset: number, length: number): Promise<Uint8Array> {
-    this.stats.bytes += length;
-    this.stats.reads++;
+    if (source.stats) this.#remote.add(source.stats);
+    else {
+      this.#own.bytes += length;
+      this.#own.reads++;
+    }
     return (await source.read(offset, length, { purpose: "bulk" })).slice();
   }
 
