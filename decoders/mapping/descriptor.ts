@@ -59,6 +59,11 @@ const column = described(
   "header of a column as it stands, its name without the unit, or its number from 0",
 );
 
+const columnRange = v.strictObject({
+  from: described(whole, "number of the first column"),
+  to: v.optional(described(whole, "number of the last one; the last of the table when absent")),
+});
+
 const tableSignal = v.strictObject({
   column,
   name: v.optional(text()),
@@ -87,12 +92,10 @@ const table = v.strictObject({
     byRate,
     byIndex,
   ])),
-  signals: v.optional(
-    described(
-      v.array(tableSignal),
-      "columns that are channels; all columns of numbers when absent",
-    ),
-  ),
+  signals: v.optional(described(
+    v.union([v.array(tableSignal), columnRange]),
+    "columns that are channels, or the columns of numbers of a range; all columns of numbers when absent",
+  )),
   events: v.optional(
     described(v.array(column), "columns filled now and then, whose cells are events"),
   ),
@@ -115,7 +118,13 @@ const reference = v.union([
     of: described(v.optional(pattern), "array or group the attribute is on; the root when absent"),
   }),
 ]);
-const texts = v.union([v.array(v.string()), reference]);
+const texts = v.union([
+  v.array(v.string()),
+  v.strictObject({
+    numbered: described(text(), "one name, with a number from 1 behind it where there are several"),
+  }),
+  reference,
+]);
 
 const arraySignal = v.strictObject({
   variable: pattern,
@@ -221,6 +230,8 @@ export const descriptorSchema: v.GenericSchema<unknown, MappingDescriptor> = v.v
   plain,
 ]);
 
+/** A column that is a channel. */
+export type TableSignal = v.InferOutput<typeof tableSignal>;
 /** A descriptor of a table. */
 export type TableMapping = v.InferOutput<typeof table>;
 /** A descriptor of the arrays of a MAT or HDF5 file. */
@@ -233,6 +244,8 @@ export type ArraySignal = v.InferOutput<typeof arraySignal>;
 export type ArrayEvents = v.InferOutput<typeof arrayEvents>;
 /** Where a value of a file is. */
 export type Reference = v.InferOutput<typeof reference>;
+/** Texts, or where they are. */
+export type Texts = v.InferOutput<typeof texts>;
 /** A descriptor of a flat file. */
 export type FlatMapping = v.InferOutput<typeof flat>;
 /** A descriptor that only names a format. */

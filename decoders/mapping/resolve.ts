@@ -1,22 +1,9 @@
 /** A descriptor laid over the arrays of a container: the recordings and events it names. */
-import { FuseError } from "../../src/errors.ts";
-import {
-  type Attributes,
-  eventsFromValues,
-  type EventTable,
-  type Json,
-} from "../../src/model/dataset.ts";
+import { type Attributes, eventsFromValues, type EventTable } from "../../src/model/dataset.ts";
 import { timeFactor } from "../tables/csv-units.ts";
 import type { ArrayEvents, ArrayMapping, ArrayRecording, Reference } from "./descriptor.ts";
-import {
-  findScale,
-  findStart,
-  findUnits,
-  numberIn,
-  readMoment,
-  secondsBetween,
-  textsIn,
-} from "./evidence.ts";
+import { findScale, findStart, findUnits, readMoment, secondsBetween } from "./evidence.ts";
+import { type Captures, Lookup } from "./lookup.ts";
 import { finish, isEpoch } from "./map.ts";
 import { missing } from "./near.ts";
 import { agree, filled, type Match, matchesOf } from "./patterns.ts";
@@ -32,11 +19,8 @@ import {
   type VariableTree,
 } from "./variables.ts";
 
-/** Elements of an array that is an attribute or a list of names. */
-const MOST_SMALL = 65_536;
 /** Times of events. */
 const MOST_EVENTS = 4 << 20;
-type Captures = ReadonlyMap<string, string>;
 
 /**
  * The recordings and events a descriptor names.
@@ -79,14 +63,11 @@ interface Plan {
 class Resolver {
   readonly warnings: string[] = [];
   readonly #times: TimeVector[] = [];
-  readonly #paths: string[];
+
+  readonly lookup: Lookup;
 
   constructor(readonly tree: VariableTree, readonly source: string) {
-    this.#paths = tree.variables.map((v) => v.path);
-  }
-
-  #wrong(statement: string, field: string, found?: unknown, expected?: unknown): FuseError {
-    return new FuseError("Usage", statement, { source: this.source, field, found, expected });
+    this.lookup = new Lookup(tree, source);
   }
 
   /** The arrays of a recording: one plan for each set of values its `{names}` take. */
@@ -96,9 +77,9 @@ class Resolver {
       const fit = matches.filter(({ variable }) => isSignal(variable));
       if (fit.length || spec.optional) return fit;
       const place = { source: this.source, field: `${field}.signals[${i}].variable` };
-      if (matches.length === 0) throw missing("array", signal.variable, this.#paths, place);
+      if (matches.length === 0) throw missing("array", signal.variable, this.lookup.paths, place);
       const [{ variable }] = matches;
-      throw this.#wrong(
+      throw this.lookup.wrong(
         "the array cannot be a signal",
         place.field,
         `${variable.path}: ${variable.dtype} of ${variable.shape.join(" x ")}`,
@@ -115,7 +96,7 @@ class Resolver {
       if (mine.some((all) => all.length === 0)) {
         if (spec.optional) continue;
         const i = mine.findIndex((all) => all.length === 0);
-        throw missing("array", filled(spec.signals[i].variable, plan.captures), this.#paths, {
+        throw missing("array", filled(spec.signals[i].variable, plan.captures), this.lookup.paths, {
           source: this.source,
           field: `${field}.signals[${i}].variable`,
         });
@@ -133,12 +114,12 @@ class Resolver {
     const takes = values.map((value) => {
       const moment = value === undefined ? undefined : readMoment(value);
       if (!moment) {
-        throw this.#wrong(`{${by}} is no moment`, `${field}.segments_by`, value, "ISO 8601");
+        throw this.lookup.wrong(`{${by}} is no moment`, `${field}.segments_by`, value, "ISO 8601");
       }
       const matches = mine.map((all) => all.filter((m) => m.captures.get(by) === value));
       const lacking = matches.findIndex((all) => all.length === 0);
       if (lacking >= 0) {
-        throw this.#wrong(
+        throw this.lookup.wrong(
           "an array is not in every segment",
           `${field}.signals[${lacking}]`,
           value,
@@ -180,7 +161,7 @@ class Resolver {
           const signal = await this.#signal(spec, i, variable, captures, vector?.length, field);
           const samples = variable.shape[signal.timeAxis];
           if (length !== undefined && samples !== length) {
-            throw this.#wrong(
+            throw this.lookup.wrong(
               "arrays of one recording have different lengths",
               `${field}.signals[${i}]`,
               `${samples} samples in ${variable.path}`,
@@ -193,14 +174,19 @@ class Resolver {
         }
       }
       if (channelCount && firstChannel !== channelCount) {
-        throw this.#wrong("segments have different channels", field, firstChannel, channelCount);
+        throw this.lookup.wrong(
+          "segments have different channels",
+          field,
+          firstChannel,
+          channelCount,
+        );
       }
       channelCount = firstChannel;
       lengths.push(length ?? 0);
       startSample += length ?? 0;
     }
     if (vector && vector.length !== startSample) {
-      throw this.#wrong(
+      throw this.lookup.wrong(
         "the times are not as many as the samples",
         `${field}.time`,
         `${vector.length} times`,
@@ -262,7 +248,7 @@ class Resolver {
     const { shape } = variable;
     const long = shape.flatMap((n, i) => (n > 1 ? [i] : []));
     if (time_axis !== undefined && time_axis >= shape.length) {
-      throw this.#wrong(
+      throw this.lookup.wrong(
         "there is no such axis",
         `${place}.time_axis`,
         time_axis,
@@ -276,10 +262,10 @@ class Resolver {
     const count = channelAxis === null ? 1 : shape[channelAxis];
     const own = nameOf(variable.path), number = this.tree.firstNumber ?? 0;
     const scale = findScale(variable);
-    const list = await this.#texts(names, captures, count, `${place}.names`);
+    const list = await this.lookup.texts(names, captures, count, `${place}.names`);
     const unitList = typeof units === "string"
       ? new Array<string>(count).fill(units)
-      : await this.#texts(units, captures, count, `${place}.units`);
+      : await this.lookup.texts(units, captures, count, `${place}.units`);
     return {
       variable,
       channelAxis,
@@ -311,7 +297,7 @@ class Resolver {
   ): Promise<TimeVector | undefined> {
     if (!("variable" in time)) return undefined;
     const place = `${field}.time.variable`;
-    const variable = this.#one(time.variable, captures, place);
+    const variable = this.lookup.one(time.variable, captures, place);
     const vector = await readTimeVector(variable, { unit: time.unit });
     if (vector) {
       this.#times.push(vector);
@@ -319,7 +305,7 @@ class Resolver {
     }
     const length = sizeOf(variable.shape);
     if (!isSignal(variable) || variable.shape.filter((n) => n > 1).length > 1 || length < 1) {
-      throw this.#wrong(
+      throw this.lookup.wrong(
         "the array holds no times",
         place,
         `${variable.path}: ${variable.dtype} of ${variable.shape.join(" x ")}`,
@@ -347,7 +333,7 @@ class Resolver {
       return { rate: time.rate_hz, start: time.start_s ?? 0, generated: false };
     }
     const stated = (reference: Reference, key: string) =>
-      this.#number(reference, captures, `${field}.time.${key}`);
+      this.lookup.number(reference, captures, `${field}.time.${key}`);
     if ("rate" in time) {
       const factor = { Hz: 1, kHz: 1e3, MHz: 1e6 }[time.unit ?? "Hz"];
       return {
@@ -369,71 +355,10 @@ class Resolver {
     return { rate: null, start: 0, generated: true };
   }
 
-  /** The one array a pattern means where its names have these values. */
-  #one(pattern: string, captures: Captures, field: string): Variable {
-    const all = matchesOf(filled(pattern, captures), this.tree.variables)
-      .filter((m) => agree(m.captures, captures));
-    if (all.length === 1) return all[0].variable;
-    if (all.length === 0) {
-      throw missing("array", filled(pattern, captures), this.#paths, {
-        source: this.source,
-        field,
-      });
-    }
-    const paths = all.slice(0, 4).map((m) => m.variable.path).join(", ");
-    throw this.#wrong("the mapping means one array and names several", field, paths);
-  }
-
-  async #value(reference: Reference, captures: Captures, field: string): Promise<Json> {
-    if ("variable" in reference) {
-      const variable = this.#one(reference.variable, captures, field);
-      if (sizeOf(variable.shape) > MOST_SMALL) {
-        throw this.#wrong("the array is too large", field, `${sizeOf(variable.shape)} elements`);
-      }
-      return Array.from(await variable.values() as ArrayLike<Json | bigint>, plainJson);
-    }
-    const of = reference.of === undefined ? "" : filled(reference.of, captures);
-    const variable = this.tree.variables.find((v) => v.path === of);
-    const attributes: Attributes | undefined = variable?.attributes ?? this.tree.groups.get(of);
-    if (!attributes) {
-      throw missing("array or group", of, [...this.#paths, ...this.tree.groups.keys()], {
-        source: this.source,
-        field: `${field}.of`,
-      });
-    }
-    if (Object.hasOwn(attributes, reference.attribute)) return attributes[reference.attribute];
-    const place = { source: this.source, field: `${field}.attribute` };
-    throw missing("attribute", reference.attribute, Object.keys(attributes), place);
-  }
-
-  async #number(reference: Reference, captures: Captures, field: string): Promise<number> {
-    const value = numberIn(await this.#value(reference, captures, field));
-    if (value !== undefined && value > 0) return value;
-    throw this.#wrong("the mapping names a number that is none", field, JSON.stringify(reference));
-  }
-
-  async #texts(
-    from: string[] | Reference | undefined,
-    captures: Captures,
-    count: number,
-    field: string,
-  ): Promise<string[] | undefined> {
-    if (from === undefined) return undefined;
-    const value = Array.isArray(from) ? from : textsIn(await this.#value(from, captures, field));
-    const texts = value?.length === 1 && count > 1 ? value[0].split(/[,;\t|]\s*/) : value;
-    if (texts?.length === count) return texts;
-    throw this.#wrong(
-      "not a text for each channel",
-      field,
-      `${texts?.length ?? "no"} texts`,
-      count,
-    );
-  }
-
   async #attributes(spec: ArrayRecording, captures: Captures, field: string): Promise<Attributes> {
     const out: Attributes = {};
     for (const [name, pattern] of Object.entries(spec.attributes ?? {})) {
-      const value = await this.#value(
+      const value = await this.lookup.value(
         { variable: pattern },
         captures,
         `${field}.attributes.${name}`,
@@ -448,7 +373,7 @@ class Resolver {
     const matches = matchesOf(spec.time.variable, this.tree.variables);
     if (matches.length === 0) {
       if (spec.optional) return [];
-      throw missing("array", spec.time.variable, this.#paths, {
+      throw missing("array", spec.time.variable, this.lookup.paths, {
         source: this.source,
         field: `${field}.time.variable`,
       });
@@ -457,7 +382,7 @@ class Resolver {
     for (const { variable, captures } of matches) {
       const count = sizeOf(variable.shape);
       if (count > MOST_EVENTS || !isSignal(variable)) {
-        throw this.#wrong("the array holds no times of events", field, variable.path);
+        throw this.lookup.wrong("the array holds no times of events", field, variable.path);
       }
       const { multiply, divide } = timeFactor(spec.time.unit ?? "s")!;
       const values = await variable.values() as ArrayLike<number | bigint>;
@@ -465,7 +390,7 @@ class Resolver {
         { length: count },
         (_, i) => Number(values[i]) * multiply / divide,
       );
-      const labels = await this.#texts(spec.labels, captures, count, `${field}.labels`);
+      const labels = await this.lookup.texts(spec.labels, captures, count, `${field}.labels`);
       tables.push(
         eventsFromValues(filled(spec.name, captures), time, labels ? { label: labels } : {}, {
           source_array: variable.path,
@@ -490,8 +415,4 @@ class Resolver {
 /** True for arrays of numbers whose values can be had in pieces. */
 function isSignal({ streamable, dtype, shape }: Variable): boolean {
   return streamable && /^(?:u?int|float)/.test(dtype) && shape.filter((n) => n > 1).length <= 2;
-}
-
-function plainJson(value: Json | bigint): Json {
-  return typeof value === "bigint" ? Number(value) : value;
 }

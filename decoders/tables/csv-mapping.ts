@@ -1,6 +1,6 @@
 /** A descriptor laid over a table: which columns it means, and what they become. */
 import { FuseError } from "../../src/errors.ts";
-import type { TableMapping } from "../mapping/descriptor.ts";
+import type { TableMapping, TableSignal } from "../mapping/descriptor.ts";
 import { missing } from "../mapping/near.ts";
 import type { HeadColumn, HeadTable } from "./csv-table.ts";
 
@@ -9,8 +9,10 @@ export interface TableRoles {
   mapping: TableMapping;
   /** Columns of the time; none where a rate or the index gives it, or nothing is said of it. */
   time: number[];
-  /** Channels in their order, by column; undefined: all columns of numbers. */
-  signals?: Map<number, NonNullable<TableMapping["signals"]>[number]>;
+  /** Channels in their order, by column; undefined: all columns of numbers, or those of `range`. */
+  signals?: Map<number, TableSignal>;
+  /** First and last column among which those of numbers are channels. */
+  range?: [number, number];
   events: Set<number>;
   groupBy: number[];
 }
@@ -68,7 +70,9 @@ export function findColumns(table: HeadTable, mapping: TableMapping, source: str
   return {
     mapping,
     time: columnsOfTime.map((c) => find(c, "time")),
-    ...(signals
+    ...(signals && !Array.isArray(signals)
+      ? { range: [signals.from, signals.to ?? columns.length - 1] as [number, number] }
+      : signals
       ? { signals: new Map(signals.map((s, i) => [find(s.column, `signals[${i}]`), s])) }
       : {}),
     events: new Set(events.map((c, i) => find(c, `events[${i}]`))),

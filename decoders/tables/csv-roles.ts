@@ -77,7 +77,7 @@ export function findRoles(table: HeadTable, small: boolean, stated?: TableRoles)
       : own
       ? "signal"
       : column.class === "number"
-      ? (stated?.signals ? "kept" : "signal")
+      ? (stated?.signals || isOutside(stated?.range, column.index) ? "kept" : "signal")
       : column.class === "empty" && small && table.rows.length > 0
       ? "unused"
       : "text";
@@ -102,6 +102,10 @@ export function findRoles(table: HeadTable, small: boolean, stated?: TableRoles)
     ...(stated ? { stated } : {}),
     ...(rate && shape === "series" ? { statedRate: rate } : {}),
   };
+}
+
+function isOutside(range: [number, number] | undefined, index: number): boolean {
+  return range !== undefined && (index < range[0] || index > range[1]);
 }
 
 function findShape(

@@ -1,4 +1,6 @@
 /** The files of a SPARC dataset as the files of a job. */
+import { type MappingUse, useDescriptor } from "../../decoders/mapping/descriptor.ts";
+import { descriptorsOf } from "../../decoders/mapping/shipped.ts";
 import { FuseError } from "../errors.ts";
 import type { JobInput } from "../job.ts";
 import { listingAttributes } from "../sparc/attributes.ts";
@@ -6,6 +8,7 @@ import { listDataset, selectFiles } from "../sparc/dataset-files.ts";
 import { openDatasetFile, readDatasetFile } from "../sparc/dataset-sources.ts";
 import { DISCOVER_URL, DiscoverClient } from "../sparc/discover.ts";
 import type { FlagValues } from "./flags.ts";
+import { globMatcher } from "./glob.ts";
 import { type Inputs, sourceOptions } from "./inputs.ts";
 
 /**
@@ -36,6 +39,7 @@ export async function datasetInputs(
     listing,
     (file) => readDatasetFile(file, { client, listing, options }),
   );
+  const mappingFor = await shippedMappings(id);
   const title = `SPARC dataset ${id} version ${listing.dataset.version}: ${listing.dataset.name}`;
   const inputs = files.map((file): JobInput => ({
     path: file.relativePath,
@@ -44,8 +48,18 @@ export async function datasetInputs(
     sha256: file.sha256,
     open: () => openDatasetFile(file, { client, listing, options }),
     context: () => described.of(file),
+    mapping: mappingFor(file.relativePath),
   }));
   return { files: inputs, collection: true, title };
+}
+
+/** Descriptors that come with the program for a dataset, by the paths of its files. */
+async function shippedMappings(id: number): Promise<(path: string) => MappingUse | undefined> {
+  const shipped = await Promise.all(descriptorsOf(id).map(async (descriptor) => ({
+    matches: globMatcher(descriptor.files),
+    use: { ...await useDescriptor(descriptor, "shipped"), lenient: "all" as const },
+  })));
+  return (path) => shipped.find(({ matches }) => !matches || matches(path))?.use;
 }
 
 function datasetVersion(flags: FlagValues): number | undefined {
