@@ -1,4 +1,5 @@
 /** Small good recordings of every time-series reader, for tests that damage them. */
+import { acquisitionFiles } from "./acquisition-files.ts";
 import { buildAbf1, buildAbf2 } from "./abf-files.ts";
 import { buildAdibin } from "./adibin-files.ts";
 import { buildAdicht } from "./adicht-files.ts";
@@ -44,6 +45,7 @@ export async function goodRecordings(): Promise<GoodFile[]> {
     ...blackrockFiles(),
     ...axonFiles(),
     ...clinicalFiles(),
+    ...acquisitionFiles(),
     ...labchartFiles(),
     ...otherLabchartFiles(),
     ...spike2Variants(),
