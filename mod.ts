@@ -33,6 +33,8 @@ export type {
   ProbeResult,
   Reader,
 } from "./decoders/format.ts";
+export { checkDescriptor, readDescriptor, useDescriptor } from "./decoders/mapping/descriptor.ts";
+export type * from "./decoders/mapping/descriptor-types.ts";
 export { identify, openDataset } from "./src/identify.ts";
 export type { Candidate, Opened } from "./src/identify.ts";
 export { convertFile, planFile } from "./src/convert.ts";

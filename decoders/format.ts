@@ -2,7 +2,7 @@
 import type { Dataset } from "../src/model/dataset.ts";
 import type { ByteSource } from "../src/source/source.ts";
 import type { Limits } from "../src/errors.ts";
-import type { MappingUse } from "./mapping/descriptor.ts";
+import type { MappingUse } from "./mapping/descriptor-types.ts";
 
 /** The first bytes of a file, and what is known of it without reading further. */
 export interface ProbeInput {

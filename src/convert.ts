@@ -1,6 +1,6 @@
 /** One file, from an open source to a finished store. */
 import type { OpenOptions } from "../decoders/format.ts";
-import type { MappingUse } from "../decoders/mapping/descriptor.ts";
+import type { MappingUse } from "../decoders/mapping/descriptor-types.ts";
 import { FuseError, toFuseError } from "./errors.ts";
 import type { FileReport, ProgressListener } from "./events.ts";
 import { openDataset, type Opened } from "./identify.ts";

@@ -7,7 +7,7 @@ import {
   type ProbeInput,
   type ProbeResult,
 } from "../decoders/format.ts";
-import type { MappingUse } from "../decoders/mapping/descriptor.ts";
+import type { MappingUse } from "../decoders/mapping/descriptor-types.ts";
 import { FORMATS } from "../decoders/registry.ts";
 import { FuseError, isFuseError, toFuseError } from "./errors.ts";
 import { candidateFor, isMisfit, recordMapping, wrongFormat } from "./mapping-choice.ts";

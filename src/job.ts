@@ -2,7 +2,7 @@
  * Many files, one job: identifies all, converts each set of files once, goes on when one is bad, and
  * reports every one of them.
  */
-import type { MappingUse } from "../decoders/mapping/descriptor.ts";
+import type { MappingUse } from "../decoders/mapping/descriptor-types.ts";
 import type { Candidate } from "./identify.ts";
 import { identify, OPEN_SCORE } from "./identify.ts";
 import { convertFile, type ConvertOptions, type Destination, type PlannedFile } from "./convert.ts";

@@ -1,6 +1,7 @@
 /** Bringing a mapping descriptor and a file's format together. */
 import type { FormatDescriptor } from "../decoders/format.ts";
-import { formatOf, type MappingUse } from "../decoders/mapping/descriptor.ts";
+import { formatOf } from "../decoders/mapping/descriptor.ts";
+import type { MappingUse } from "../decoders/mapping/descriptor-types.ts";
 import { FORMATS } from "../decoders/registry.ts";
 import { FuseError, isFuseError } from "./errors.ts";
 import type { Candidate } from "./identify.ts";

@@ -1,7 +1,7 @@
 /** MAT and HDF5 files under descriptors: drafts that change nothing, descriptors that do, and misfits. */
 import assert from "node:assert/strict";
 import { resolveMapping } from "../decoders/mapping/resolve.ts";
-import type { ArrayMapping } from "../decoders/mapping/descriptor.ts";
+import type { ArrayMapping } from "../decoders/mapping/descriptor-types.ts";
 import { sizeOf, type Variable } from "../decoders/mapping/variables.ts";
 import type { Attributes } from "../src/model/dataset.ts";
 import type { DType, NumericArray } from "../src/model/dtype.ts";

@@ -1,6 +1,7 @@
 /** Tables under descriptors: drafts that change nothing, descriptors that do, and those that do not fit. */
 import assert from "node:assert/strict";
-import { checkDescriptor, type MappingDescriptor } from "../decoders/mapping/descriptor.ts";
+import { checkDescriptor } from "../decoders/mapping/descriptor.ts";
+import type { MappingDescriptor } from "../decoders/mapping/descriptor-types.ts";
 import { useDescriptor } from "../decoders/mapping/descriptor.ts";
 import { openDataset } from "../src/identify.ts";
 import type { Dataset, StreamBlock } from "../src/model/dataset.ts";

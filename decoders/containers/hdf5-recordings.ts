@@ -1,7 +1,7 @@
 /** Turns what the mapping found in an HDF5 file into recordings. */
 import type { Attributes, Channel, Dataset, Recording } from "../../src/model/dataset.ts";
 import { FuseError } from "../../src/errors.ts";
-import type { MappingUse } from "../mapping/descriptor.ts";
+import type { MappingUse } from "../mapping/descriptor-types.ts";
 import { draftArrays } from "../mapping/draft.ts";
 import { findRecordings, type KnownShape } from "../mapping/map.ts";
 import { resolveMapping } from "../mapping/resolve.ts";

@@ -4,7 +4,7 @@ import { type Dataset, emptyDataset } from "../../src/model/dataset.ts";
 import type { ByteSource } from "../../src/source/source.ts";
 import { pullStream } from "../ephys/pull-stream.ts";
 import type { OpenOptions } from "../format.ts";
-import type { MappingUse } from "../mapping/descriptor.ts";
+import type { MappingUse } from "../mapping/descriptor-types.ts";
 import { draftArrays } from "../mapping/draft.ts";
 import { explanation } from "../mapping/explain.ts";
 import { findRecordings } from "../mapping/map.ts";

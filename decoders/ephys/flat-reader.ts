@@ -11,7 +11,7 @@ import { type FrameRun, frameTable } from "../../src/model/layout.ts";
 import type { ByteSource } from "../../src/source/source.ts";
 import { bandLayout } from "../containers/mat-arrays.ts";
 import type { OpenOptions, Reader } from "../format.ts";
-import type { FlatMapping } from "../mapping/descriptor.ts";
+import type { FlatMapping } from "../mapping/descriptor-types.ts";
 import { dataFiles, describes, type Params, PARAMS_FILE, readParams } from "./flat-params.ts";
 import { type FlatShape, readSidecar, sampleType, shapeOf, SIDECAR } from "./flat-shape.ts";
 

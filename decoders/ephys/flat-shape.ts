@@ -2,7 +2,8 @@
 import { FuseError } from "../../src/errors.ts";
 import type { Json } from "../../src/model/dataset.ts";
 import type { DType } from "../../src/model/dtype.ts";
-import { checkDescriptor, type FlatMapping } from "../mapping/descriptor.ts";
+import { checkDescriptor } from "../mapping/descriptor.ts";
+import type { FlatMapping } from "../mapping/descriptor-types.ts";
 import type { ByteSource } from "../../src/source/source.ts";
 
 /** The shape of a flat file, complete. */

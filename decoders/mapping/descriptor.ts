@@ -5,6 +5,7 @@
  */
 import * as v from "valibot";
 import { FuseError } from "../../src/errors.ts";
+import type { MappingDescriptor, MappingUse } from "./descriptor-types.ts";
 
 const text = (most = 1000) => v.pipe(v.string(), v.minLength(1), v.maxLength(most));
 const unit = v.pipe(v.string(), v.maxLength(100));
@@ -229,44 +230,6 @@ export const descriptorSchema: v.GenericSchema<unknown, MappingDescriptor> = v.v
   flat,
   plain,
 ]);
-
-/** A column that is a channel. */
-export type TableSignal = v.InferOutput<typeof tableSignal>;
-/** A descriptor of a table. */
-export type TableMapping = v.InferOutput<typeof table>;
-/** A descriptor of the arrays of a MAT or HDF5 file. */
-export type ArrayMapping = v.InferOutput<typeof mat> | v.InferOutput<typeof hdf5>;
-/** A recording among arrays. */
-export type ArrayRecording = v.InferOutput<typeof arrayRecording>;
-/** A signal among arrays. */
-export type ArraySignal = v.InferOutput<typeof arraySignal>;
-/** Events among arrays. */
-export type ArrayEvents = v.InferOutput<typeof arrayEvents>;
-/** Where a value of a file is. */
-export type Reference = v.InferOutput<typeof reference>;
-/** Texts, or where they are. */
-export type Texts = v.InferOutput<typeof texts>;
-/** A descriptor of a flat file. */
-export type FlatMapping = v.InferOutput<typeof flat>;
-/** A descriptor that only names a format. */
-export type FormatMapping = v.InferOutput<typeof plain>;
-/** A mapping descriptor. */
-export type MappingDescriptor = TableMapping | ArrayMapping | FlatMapping | FormatMapping;
-
-/** A descriptor in use. */
-export interface MappingUse {
-  /** What it says. */
-  descriptor: MappingDescriptor;
-  /** Where it comes from: "file map.json", "shipped", "flags", "rec.dat.json". */
-  from: string;
-  /** sha256 of the descriptor as JSON, hexadecimal. */
-  sha256: string;
-  /**
-   * What is passed over with a warning: "format" where the file is of another format (the descriptor was
-   * given for many files), "all" where it does not fit either (it was chosen by the file's name).
-   */
-  lenient?: "format" | "all";
-}
 
 /** Formats by the kind of descriptor that maps them. */
 const FORMAT_OF_KIND: Record<string, string> = {

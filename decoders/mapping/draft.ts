@@ -1,5 +1,5 @@
 /** A descriptor that says what was found among the arrays of a container. */
-import type { ArrayMapping, ArrayRecording } from "./descriptor.ts";
+import type { ArrayMapping, ArrayRecording } from "./descriptor-types.ts";
 import { groupOf, type MappedRecording, type Mapping, nameOf } from "./variables.ts";
 
 const UNITS: [

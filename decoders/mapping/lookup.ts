@@ -1,7 +1,7 @@
 /** Values a descriptor refers to: one array, a number, texts, an attribute. */
 import { FuseError } from "../../src/errors.ts";
 import type { Attributes, Json } from "../../src/model/dataset.ts";
-import type { Reference, Texts } from "./descriptor.ts";
+import type { Reference, Texts } from "./descriptor-types.ts";
 import { numberIn, textsIn } from "./evidence.ts";
 import { missing } from "./near.ts";
 import { agree, filled, matchesOf } from "./patterns.ts";

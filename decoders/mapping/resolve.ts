@@ -1,7 +1,7 @@
 /** A descriptor laid over the arrays of a container: the recordings and events it names. */
 import { type Attributes, eventsFromValues, type EventTable } from "../../src/model/dataset.ts";
 import { timeFactor } from "../tables/csv-units.ts";
-import type { ArrayEvents, ArrayMapping, ArrayRecording, Reference } from "./descriptor.ts";
+import type { ArrayEvents, ArrayMapping, ArrayRecording, Reference } from "./descriptor-types.ts";
 import { findScale, findStart, findUnits, readMoment, secondsBetween } from "./evidence.ts";
 import { type Captures, Lookup } from "./lookup.ts";
 import { finish, isEpoch } from "./map.ts";

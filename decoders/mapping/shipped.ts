@@ -1,5 +1,6 @@
 /** Descriptors that come with the program, for the shapes of published SPARC datasets. */
-import { checkDescriptor, type MappingDescriptor } from "./descriptor.ts";
+import { checkDescriptor } from "./descriptor.ts";
+import type { MappingDescriptor } from "./descriptor-types.ts";
 import { DESCRIPTORS } from "./descriptors/mod.ts";
 import { FuseError } from "../../src/errors.ts";
 

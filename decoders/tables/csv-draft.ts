@@ -1,5 +1,5 @@
 /** A descriptor that says what was found out of a table. */
-import type { MappingDescriptor, TableMapping } from "../mapping/descriptor.ts";
+import type { MappingDescriptor, TableMapping } from "../mapping/descriptor-types.ts";
 import { signalColumns } from "./csv-dataset.ts";
 import type { RoleColumn } from "./csv-roles.ts";
 import type { Survey } from "./csv-survey.ts";

@@ -1,6 +1,6 @@
 /** A descriptor laid over a table: which columns it means, and what they become. */
 import { FuseError } from "../../src/errors.ts";
-import type { TableMapping, TableSignal } from "../mapping/descriptor.ts";
+import type { TableMapping, TableSignal } from "../mapping/descriptor-types.ts";
 import { missing } from "../mapping/near.ts";
 import type { HeadColumn, HeadTable } from "./csv-table.ts";
 

@@ -1,7 +1,7 @@
 /** What each column becomes: a channel, the time, text beside the data, events, or a plain column. */
 import { FuseError } from "../../src/errors.ts";
 import type { Attributes } from "../../src/model/dataset.ts";
-import type { TableMapping } from "../mapping/descriptor.ts";
+import type { TableMapping } from "../mapping/descriptor-types.ts";
 import { isPlainNumber, numberOf } from "./csv-cells.ts";
 import type { ColumnConfig, ColumnKind } from "./csv-parser.ts";
 import type { TableRoles } from "./csv-mapping.ts";

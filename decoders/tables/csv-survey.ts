@@ -8,7 +8,7 @@ import { type Dialect, findDialect } from "./csv-dialect.ts";
 import { decodeHead, type TextHead } from "./csv-encoding.ts";
 import { parseTable, type TableConfig, type TableRange, type TableReport } from "./csv-parser.ts";
 import { type EvenStep, evenStep } from "./csv-rate.ts";
-import type { TableMapping } from "../mapping/descriptor.ts";
+import type { TableMapping } from "../mapping/descriptor-types.ts";
 import { findColumns } from "./csv-mapping.ts";
 import { columnConfigs, findRoles, type Roles } from "./csv-roles.ts";
 import { findTable, type HeadTable } from "./csv-table.ts";

@@ -1,6 +1,6 @@
 /** Every flag of every verb: the one table that help, parsing and completions come from. */
 
-import type { MappingUse } from "../../decoders/mapping/descriptor.ts";
+import type { MappingUse } from "../../decoders/mapping/descriptor-types.ts";
 import { SINKS } from "../sinks/names.ts";
 
 /** One flag. */

@@ -1,5 +1,6 @@
 /** The files of a SPARC dataset as the files of a job. */
-import { type MappingUse, useDescriptor } from "../../decoders/mapping/descriptor.ts";
+import { useDescriptor } from "../../decoders/mapping/descriptor.ts";
+import type { MappingUse } from "../../decoders/mapping/descriptor-types.ts";
 import { descriptorsOf } from "../../decoders/mapping/shipped.ts";
 import { FuseError } from "../errors.ts";
 import type { JobInput } from "../job.ts";

@@ -4,7 +4,7 @@
  */
 import * as zarr from "zarrita";
 import { chooseExecutor, planFile } from "../convert.ts";
-import type { MappingUse } from "../../decoders/mapping/descriptor.ts";
+import type { MappingUse } from "../../decoders/mapping/descriptor-types.ts";
 import { FuseError, printable, toFuseError } from "../errors.ts";
 import type { Attributes, Json } from "../model/dataset.ts";
 import { executePlan } from "../pool/execute.ts";

@@ -2,7 +2,7 @@
  * What a reader makes of a file: recordings, events, images and other arrays, with names, units and
  * times, and for every array where its bytes are. No sample is read to build it.
  */
-import type { MappingDescriptor } from "../../decoders/mapping/descriptor.ts";
+import type { MappingDescriptor } from "../../decoders/mapping/descriptor-types.ts";
 import type { ByteSource } from "../source/source.ts";
 import { type DType, dtypeOf, type NumericArray } from "./dtype.ts";
 import type { ChunkLayout, FrameTable, Layout, Segment, StreamLayout } from "./layout.ts";

@@ -2,7 +2,7 @@
  * A conversion as data: which arrays go where, in which chunks and shards, by which tasks, with what
  * memory. A plan does no I/O; printing it is `--dry-run`, running it is the executor's work.
  */
-import type { MappingUse } from "../../decoders/mapping/descriptor.ts";
+import type { MappingUse } from "../../decoders/mapping/descriptor-types.ts";
 import type { Attributes, DigitalLines } from "../model/dataset.ts";
 import type { DType } from "../model/dtype.ts";
 import type {
