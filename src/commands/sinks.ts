@@ -30,19 +30,24 @@ const SAMPLES: ReadonlySet<SinkName> = new Set(["npy", "raw", "f32le", "i16le"])
 /** Fit for a terminal. */
 const TEXT: ReadonlySet<SinkName> = new Set(["csv", "ndjson"]);
 
-/** Bytes of samples a task decodes: with a task or two a worker, what bounds the memory. */
-const TASK_BYTES = 8 << 20;
+/** Bytes of samples a task hands over: a few are under way at a time, and stay in the processor's cache. */
+const TASK_BYTES = 1 << 20;
+/** Bytes of a chunk file of outputs that are joined from them. */
+const CHUNK_FILE_BYTES = 4 << 20;
 
 /** How a sink wants its input planned. */
 export function sinkPlanning(sink: SinkName, flags: FlagValues): Partial<ConvertOptions> {
   const raw = flags.keep === "raw" || sink === "i16le";
   const tables = sink !== "npz" && sink !== "npy" && sink !== "mat";
+  const whole = sink === "npz" || sink === "mat";
   return {
     to: sink,
     zarrFormat: 2,
     compressor: { id: "none" },
-    targets: { chunkBytes: TASK_BYTES, shardBytes: TASK_BYTES },
-    flatChunkBytes: sink === "npz" || sink === "mat" ? 4 << 20 : TASK_BYTES,
+    targets: whole
+      ? { chunkBytes: CHUNK_FILE_BYTES, shardBytes: CHUNK_FILE_BYTES, windowBytes: TASK_BYTES }
+      : { chunkBytes: TASK_BYTES, shardBytes: TASK_BYTES, windowBytes: TASK_BYTES },
+    flatChunkBytes: whole ? CHUNK_FILE_BYTES : TASK_BYTES,
     keepRaw: raw || SCALED.has(sink),
     physical: !raw,
     ...(tables ? { prepare: (dataset: Dataset) => tablesOnly(dataset, sink) } : {}),

@@ -41,8 +41,8 @@ export class PlanBuilder {
     // Without shards a chunk is a file: make it larger, so that there are fewer of them.
     this.targets = format === 2
       ? {
+        ...targets,
         chunkBytes: Math.max(targets.chunkBytes, options.flatChunkBytes ?? 4 << 20),
-        shardBytes: targets.shardBytes,
       }
       : targets;
     this.compressor = options.compressor ?? { id: "blosc-lz4" };

@@ -10,6 +10,8 @@ export interface ChunkTargets {
   chunkBytes: number;
   /** One shard before compression. */
   shardBytes: number;
+  /** Samples of all channels a task holds at once, where it is not to be {@link WINDOW_BYTES}. */
+  windowBytes?: number;
 }
 
 /** Chunks of 1 MiB in shards of 64 MiB: tens of milliseconds to fetch, thousands of samples a read. */
@@ -57,7 +59,8 @@ export function frameChunking(
   const largest = bytesPerFrame.indexOf(Math.max(...bytesPerFrame));
   const main = arrays[largest];
   const perFrame = Math.max(bytesPerFrame[largest], frameBytes);
-  const windowFrames = Math.floor(Math.max(WINDOW_BYTES, targets.chunkBytes) / perFrame);
+  const windowBytes = targets.windowBytes ?? Math.max(WINDOW_BYTES, targets.chunkBytes);
+  const windowFrames = Math.floor(windowBytes / perFrame);
   const chunkFrames = Math.floor(
     targets.chunkBytes / (main.elementBytes * main.samplesPerFrame),
   );
@@ -70,10 +73,10 @@ export function frameChunking(
   const windows = Math.max(1, Math.ceil(frameCount / framesPerWindow));
   const windowsPerTask = Math.min(wanted, 2 ** Math.ceil(Math.log2(windows)));
   const chunks = arrays.map((a) => {
-    const windowBytes = a.elementBytes * a.samplesPerFrame * framesPerWindow;
+    const rowBytes = a.elementBytes * a.samplesPerFrame * framesPerWindow;
     const span = Math.min(
       windowsPerTask,
-      powerOfTwoFloor(targets.chunkBytes / (windowBytes * a.channels)),
+      powerOfTwoFloor(targets.chunkBytes / (rowBytes * a.channels)),
     );
     const samples = framesPerWindow * a.samplesPerFrame * span;
     const channels = Math.max(

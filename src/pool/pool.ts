@@ -19,6 +19,7 @@ interface Pending {
   id: number;
   job: number;
   index: number;
+  used: ArrayBuffer[];
   resolve: (result: TaskResult) => void;
   reject: (error: unknown) => void;
 }
@@ -52,11 +53,14 @@ export class WorkerPool {
     return job;
   }
 
-  /** Runs one task of a plan. Rejects with the task's FuseError. */
-  run(job: number, index: number): Promise<TaskResult> {
+  /**
+   * Runs one task of a plan. Rejects with the task's FuseError.
+   * @param used buffers of earlier results; they go to the worker
+   */
+  run(job: number, index: number, used: ArrayBuffer[] = []): Promise<TaskResult> {
     if (this.#closed) return Promise.reject(new FuseError("Aborted", "the pool is closed"));
     return new Promise((resolve, reject) => {
-      this.#queue.push({ id: this.#nextId++, job, index, resolve, reject });
+      this.#queue.push({ id: this.#nextId++, job, index, used, resolve, reject });
       this.#dispatch();
     });
   }
@@ -84,8 +88,8 @@ export class WorkerPool {
     this.#slots.length = 0;
   }
 
-  #post(slot: Slot, request: Request): void {
-    slot.worker.postMessage(request);
+  #post(slot: Slot, request: Request, transfer: Transferable[] = []): void {
+    slot.worker.postMessage(request, transfer);
   }
 
   #dispatch(): void {
@@ -100,7 +104,8 @@ export class WorkerPool {
         this.#post(slot, { type: "job", job: task.job, ...known });
       }
       slot.running.set(task.id, task);
-      this.#post(slot, { type: "task", job: task.job, index: task.index, id: task.id });
+      const { job, index, id, used } = task;
+      this.#post(slot, { type: "task", job, index, id, used }, used);
     }
   }
 

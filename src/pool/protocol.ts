@@ -8,7 +8,8 @@ import type { TaskResult } from "./task-result.ts";
 export type Request =
   /** Makes a plan known under `job`; sent once per worker and plan. */
   | { type: "job"; job: number; plan: Plan; target: TargetSpec }
-  | { type: "task"; job: number; index: number; id: number }
+  /** `used`: buffers of earlier results, for those to come. */
+  | { type: "task"; job: number; index: number; id: number; used: ArrayBuffer[] }
   | { type: "end-job"; job: number };
 
 /** What a worker answers. */

@@ -31,8 +31,9 @@ export class TaskRunner {
 
   constructor(readonly plan: Plan, readonly target: TaskTarget, readonly host: RunnerHost) {}
 
-  /** Runs task `index` of the plan. */
-  run(index: number): Promise<TaskResult> {
+  /** Runs task `index` of the plan; `used` are buffers of earlier results. */
+  run(index: number, used: ArrayBuffer[] = []): Promise<TaskResult> {
+    this.target.reuse?.(used);
     const turn = this.#turn.then(() => this.#run(index));
     this.#turn = turn.catch(() => {});
     return turn;

@@ -29,7 +29,7 @@ scope.onmessage = async ({ data }: MessageEvent<Request>) => {
       return;
     case "task":
       try {
-        const result = await jobs.get(data.job)!.run(data.index);
+        const result = await jobs.get(data.job)!.run(data.index, data.used);
         answer({ type: "done", id: data.id, result }, transferables(result));
       } catch (error) {
         answer({ type: "failed", id: data.id, error: toFuseError(error, "Corrupt").toJSON() });

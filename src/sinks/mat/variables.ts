@@ -56,7 +56,7 @@ export interface NumericVariable {
   /** At least two. */
   dims: number[];
   elementBytes: number;
-  /** Values in column-major order, little endian. */
+  /** Values in column-major order, little endian; a piece is valid until the next is asked for. */
   pieces(): Iterable<Uint8Array>;
 }
 

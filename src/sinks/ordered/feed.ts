@@ -13,11 +13,14 @@ interface Piece {
   rows: number;
   /** Rows that have left. */
   taken: number;
+  /** Called when all of them have been read. */
+  read?: () => void;
 }
 
 /** Consecutive columns of a table that come together. */
 export class Feed {
   readonly #pieces: Piece[] = [];
+  readonly #left: Piece[] = [];
   #waitingBytes = 0;
   /** True when nothing more will come. */
   ended = false;
@@ -44,10 +47,13 @@ export class Feed {
     return this.ended && this.#pieces.length === 0;
   }
 
-  /** @throws FuseError `Limit` when more waits than may. */
-  push(columns: ColumnValues[], rows: number): void {
+  /**
+   * @param read called when the columns are needed no more (see {@link Feed.release})
+   * @throws FuseError `Limit` when more waits than may.
+   */
+  push(columns: ColumnValues[], rows: number, read?: () => void): void {
     if (rows === 0) return;
-    this.#pieces.push({ columns, rows, taken: 0 });
+    this.#pieces.push({ columns, rows, taken: 0, read });
     this.pushed += rows;
     this.#waitingBytes += weight(columns);
     if (this.stream !== undefined && this.#waitingBytes > MOST_WAITING_BYTES) {
@@ -71,8 +77,14 @@ export class Feed {
     if (first.taken === first.rows) {
       this.#pieces.shift();
       this.#waitingBytes -= weight(first.columns);
+      if (first.read) this.#left.push(first);
     }
     return columns;
+  }
+
+  /** Says that what was taken has been written. */
+  release(): void {
+    for (const piece of this.#left.splice(0)) piece.read!();
   }
 }
 

@@ -7,7 +7,7 @@ import { FuseError } from "../../errors.ts";
 import type { Dataset, StreamBlock } from "../../model/dataset.ts";
 import type { ClockLayout } from "../../model/layout.ts";
 import { type Plan, taskAt, taskCount, type TaskSet } from "../../plan/plan.ts";
-import type { Outcome, TaskExecutor } from "../../pool/execute.ts";
+import type { Outcome } from "../../pool/execute.ts";
 import type { TaskResult } from "../../pool/task-result.ts";
 import { fillTimes } from "../../stream/clock-task.ts";
 import { pickRows } from "../../stream/pick-rows.ts";
@@ -16,6 +16,7 @@ import type { StoredArray } from "../targets/chunk-files.ts";
 import { elementBytes } from "../npy/format.ts";
 import { objectKey } from "../zarr/metadata.ts";
 import type { FeedSource, TableDefinition } from "./definition.ts";
+import type { OwnerExecutor } from "./executor.ts";
 import { asType, channelColumns, chunkValues, Feed, innerColumns } from "./feed.ts";
 import type { ColumnValues, OrderedSink } from "./table.ts";
 
@@ -43,7 +44,7 @@ export interface TableRun {
   /** A plan of frames tasks only; see {@link framesOnly}. */
   plan: Plan;
   dataset: Dataset;
-  executor: TaskExecutor;
+  executor: OwnerExecutor;
   /** Arrays that were written to chunk files first. */
   stored?: StoredArrays;
   signal?: AbortSignal;
@@ -88,6 +89,8 @@ interface Running {
   /** Null where times come from segments. */
   feeds: { source: FeedSource; feed: Feed | null }[];
   rows: number;
+  /** Times of a block, made anew for each. */
+  times: Float64Array;
 }
 
 class Sequencer {
@@ -100,6 +103,7 @@ class Sequencer {
       table,
       sink,
       rows: 0,
+      times: new Float64Array(0),
       feeds: table.feeds.map(({ source, width }) => {
         const stream = source.kind === "stream" ? source.stream : undefined;
         const feed = source.kind === "clock" ? null : new Feed(table.head.name, width, stream);
@@ -185,9 +189,9 @@ class Sequencer {
     feed: Feed,
     firstFrame: number,
     frames: number,
-    objects: Map<string, Uint8Array>,
+    objects: Map<string, Uint8Array<ArrayBuffer>>,
   ): void {
-    const { plan } = this.parts;
+    const { plan, executor } = this.parts;
     const array = plan.arrays[source.array];
     const [channels, samples] = array.shape as number[];
     const [perChunk, chunkSamples] = array.chunks;
@@ -195,16 +199,18 @@ class Sequencer {
     for (let at = firstFrame * source.samplesPerFrame; at < end; at += chunkSamples) {
       const rows = Math.min(chunkSamples, end - at);
       const columns: ColumnValues[] = [];
+      const chunks: Uint8Array<ArrayBuffer>[] = [];
       for (let first = 0; first < channels; first += perChunk) {
         const key = objectKey(plan, array, [first / perChunk, at / chunkSamples]);
         const bytes = objects.get(key);
         if (!bytes) throw new FuseError("Sink", "a task gave no chunk", { array: key });
+        chunks.push(bytes);
         const values = chunkValues(array.dtype, bytes);
         for (let c = 0; c < Math.min(perChunk, channels - first); c++) {
           columns.push(values.subarray(c * chunkSamples, c * chunkSamples + rows));
         }
       }
-      feed.push(columns, rows);
+      feed.push(columns, rows, () => chunks.forEach((bytes) => executor.giveBack(bytes)));
     }
   }
 
@@ -241,9 +247,10 @@ class Sequencer {
     const rows = Math.min(most, ...real.map(({ feed }) => feed!.ready));
     if (real.length === 0 || rows === 0) return false;
     const columns = table.feeds.flatMap(({ source, feed }) =>
-      feed ? feed.take(rows) : [times((source as { clock: ClockLayout }).clock, table.rows, rows)]
+      feed ? feed.take(rows) : [times((source as { clock: ClockLayout }).clock, table, rows)]
     );
     await table.sink.block({ firstRow: table.rows, rows, columns });
+    for (const { feed } of real) feed!.release();
     table.rows += rows;
     return true;
   }
@@ -333,9 +340,11 @@ class Sequencer {
   }
 }
 
-function times(clock: ClockLayout, first: number, count: number): Float64Array {
-  const out = new Float64Array(count);
-  fillTimes(clock, first, out);
+/** Times of the next `count` rows; a table has one time, so its buffer serves every block. */
+function times(clock: ClockLayout, table: Running, count: number): Float64Array {
+  if (table.times.length < count) table.times = new Float64Array(count);
+  const out = table.times.subarray(0, count);
+  fillTimes(clock, table.rows, out);
   return out;
 }
 

@@ -10,7 +10,7 @@ import { elementBytes } from "../npy/format.ts";
 import { copyBox } from "../../stream/boxes.ts";
 
 /** Bytes of a piece of an array that is read or written at a time. */
-export const PIECE_BYTES = 8 << 20;
+export const PIECE_BYTES = 4 << 20;
 /** Chunk files kept open. */
 const OPEN_FILES = 64;
 /** How much more than what is wanted may be read at once rather than in rows. */
@@ -64,9 +64,21 @@ export function parseTree(document: Uint8Array): StoredTree {
   return tree;
 }
 
+/** A buffer that serves one use after the other: what is taken is valid until the next is. */
+export class Scratch {
+  #buffer = new ArrayBuffer(0);
+
+  /** `length` bytes, whatever they hold. */
+  take(length: number): Uint8Array<ArrayBuffer> {
+    if (this.#buffer.byteLength < length) this.#buffer = new ArrayBuffer(length);
+    return new Uint8Array(this.#buffer, 0, length);
+  }
+}
+
 /** Reads chunk files below a folder. */
 export class ChunkFiles {
   readonly #open = new Map<string, number | null>();
+  readonly #slab = new Scratch();
 
   constructor(readonly folder: string) {}
 
@@ -93,10 +105,15 @@ export class ChunkFiles {
     for (const path of [...this.#open.keys()]) this.#close(path);
   }
 
-  /** The values of a box, in C order; absent chunks are zeros. */
-  readBox(array: StoredArray, origin: number[], extent: number[]): Uint8Array<ArrayBuffer> {
+  /** The values of a box, in C order, in `scratch` if it is given; absent chunks are zeros. */
+  readBox(
+    array: StoredArray,
+    origin: number[],
+    extent: number[],
+    scratch = new Scratch(),
+  ): Uint8Array<ArrayBuffer> {
     const width = elementBytes(array.descr);
-    const bytes = new Uint8Array(extent.reduce((a, b) => a * b, width));
+    const bytes = scratch.take(extent.reduce((a, b) => a * b, width)).fill(0);
     if (bytes.length === 0) return bytes;
     const { chunks } = array;
     const first = origin.map((o, i) => Math.floor(o / chunks[i]));
@@ -140,15 +157,15 @@ export class ChunkFiles {
     }
     let at = 0;
     for (let i = 0; i <= axis; i++) at += low[i] * inner(i + 1);
-    const slab = new Uint8Array(count * inner(axis + 1) * width);
+    const slab = this.#slab.take(count * inner(axis + 1) * width);
     readFully(handle, slab, at * width, array.path);
     const shape = chunks.map((n, i) => (i < axis ? 1 : i === axis ? count : n));
     const origin = cell.map((c, i) => c * chunks[i] + (i <= axis ? low[i] : 0));
     copyBox({ bytes: slab, origin, shape }, to, array.shape, width);
   }
 
-  /** The whole array in C order, in pieces of about {@link PIECE_BYTES}. */
-  *pieces(array: StoredArray): Generator<Uint8Array<ArrayBuffer>> {
+  /** The whole array in C order, in pieces of about {@link PIECE_BYTES}, each in `scratch` if it is given. */
+  *pieces(array: StoredArray, scratch?: Scratch): Generator<Uint8Array<ArrayBuffer>> {
     const { shape } = array;
     if (shape.includes(0)) return;
     const extent = pieceExtent(shape, Math.max(1, PIECE_BYTES / elementBytes(array.descr)));
@@ -158,6 +175,7 @@ export class ChunkFiles {
         array,
         origin,
         extent.map((n, i) => Math.min(n, shape[i] - origin[i])),
+        scratch,
       );
       let axis = shape.length - 1;
       while (axis >= 0 && (origin[axis] += extent[axis]) >= shape[axis]) origin[axis--] = 0;

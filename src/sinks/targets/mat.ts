@@ -1,6 +1,6 @@
 /** All arrays of a conversion as one MAT-file, joined from chunk files column by column. */
 import { FuseError } from "../../errors.ts";
-import { allocate, integerBits } from "../../model/dtype.ts";
+import { integerBits } from "../../model/dtype.ts";
 import { packingOf, productType } from "../../plan/calibration.ts";
 import { copyPermuted } from "../../stream/boxes.ts";
 import { fitsMat5, writeMat5 } from "../mat/mat5.ts";
@@ -17,7 +17,13 @@ import { dtypeOfNpy, elementBytes, npyType } from "../npy/format.ts";
 import { chunkValues } from "../ordered/feed.ts";
 import type { ByteOutput } from "../ordered/output.ts";
 import { JoinedArrays } from "./arrays.ts";
-import { type ChunkFiles, PIECE_BYTES, type StoredArray, type StoredTree } from "./chunk-files.ts";
+import {
+  type ChunkFiles,
+  PIECE_BYTES,
+  Scratch,
+  type StoredArray,
+  type StoredTree,
+} from "./chunk-files.ts";
 
 /** Every array as a variable, attributes as structs of chars. */
 export class MatTarget extends JoinedArrays {
@@ -90,25 +96,28 @@ function numericVariable(
     dims: matlabDims(array),
     elementBytes: elementBytes(descr),
     *pieces() {
+      const product = new Scratch();
       for (const piece of columnPieces(array, files)) {
         if (!packing) yield piece;
         else {
           const raw = chunkValues(stored, piece);
-          const out = allocate(dtypeOfNpy(descr), raw.length);
+          const bytes = product.take(raw.length * elementBytes(descr));
+          const out = chunkValues(dtypeOfNpy(descr), bytes);
           for (let i = 0; i < out.length; i++) {
             out[i] = Number(raw[i]) * packing.gain + packing.offset;
           }
-          yield new Uint8Array(out.buffer);
+          yield bytes;
         }
       }
     },
   };
 }
 
-/** Values in column-major order: slabs along the last axis, each turned around. */
+/** Values in column-major order: slabs along the last axis, each turned around, valid until the next. */
 function* columnPieces(array: StoredArray, files: ChunkFiles): Generator<Uint8Array> {
   const { shape } = array;
-  if (shape.length < 2) return yield* files.pieces(array);
+  const boxes = new Scratch(), turned = new Scratch();
+  if (shape.length < 2) return yield* files.pieces(array, boxes);
   if (shape.includes(0)) return;
   const width = elementBytes(array.descr);
   const last = shape.length - 1;
@@ -118,8 +127,9 @@ function* columnPieces(array: StoredArray, files: ChunkFiles): Generator<Uint8Ar
   const reversed = shape.map((_, i) => last - i);
   for (let at = 0; at < shape[last]; at += step) {
     const extent = [...shape.slice(0, last), Math.min(step, shape[last] - at)];
-    const box = files.readBox(array, [...shape.slice(0, last).map(() => 0), at], extent);
-    const out = new Uint8Array(box.length);
+    const origins = [...shape.slice(0, last).map(() => 0), at];
+    const box = files.readBox(array, origins, extent, boxes);
+    const out = turned.take(box.length);
     const origin = extent.map(() => 0);
     copyPermuted(
       { bytes: box, origin, shape: extent },

@@ -10,10 +10,21 @@ export class MemoryTarget implements Target {
   readonly objects: Map<string, Uint8Array<ArrayBuffer>> = new Map();
   /** True when the store is complete. */
   finished = false;
+  readonly #used: ArrayBuffer[] = [];
+
+  /** Buffers of objects nobody needs any more, for objects to come. */
+  reuse(buffers: ArrayBuffer[]): void {
+    this.#used.push(...buffers);
+  }
+
+  #room(length: number): Uint8Array<ArrayBuffer> | undefined {
+    const at = this.#used.findIndex((buffer) => buffer.byteLength === length);
+    return at < 0 ? undefined : new Uint8Array(this.#used.splice(at, 1)[0]);
+  }
 
   /** Collects an object; it appears when it is closed. */
   create(key: string): ObjectWriter {
-    return collect((bytes) => this.objects.set(key, bytes));
+    return collect((bytes) => this.objects.set(key, bytes), (length) => this.#room(length));
   }
 
   put(key: string, bytes: Uint8Array): void {

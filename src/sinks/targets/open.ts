@@ -6,6 +6,8 @@ import type { Target, TargetSpec } from "./target.ts";
 /** What a task needs of a target. */
 export type TaskTarget = Pick<Target, "create" | "put"> & {
   objects?: Map<string, Uint8Array<ArrayBuffer>>;
+  /** Gives buffers of earlier objects back. */
+  reuse?(buffers: ArrayBuffer[]): void;
 };
 
 /** A target for tasks: the folder itself, or memory whose objects travel to the owner. */
