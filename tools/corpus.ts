@@ -25,9 +25,13 @@ if (!existsSync(runner)) {
   Deno.exit(2);
 }
 
-/** Folders of the corpus, which are named by format id, that hold files of registered formats. */
+/** Folders that are not named by the id of their format. */
+const OTHER_NAMES: Record<string, string[]> = { edf: ["bdf"], flat: ["flat_dat"] };
+
+/** Folders of the corpus that hold files of registered formats. */
 function folders(): string[] {
-  return FORMATS.map(({ id }) => id).filter((id) => existsSync(`${shared}/corpus/${id}`));
+  return FORMATS.flatMap(({ id }) => [id, ...(OTHER_NAMES[id] ?? [])])
+    .filter((name) => existsSync(`${shared}/corpus/${name}`));
 }
 
 if (Deno.args[0] === "--formats") {
@@ -44,7 +48,7 @@ try {
       "--corpus",
       `${shared}/corpus`,
       "--cli",
-      `${Deno.execPath()} run -A cli.ts`,
+      `${Deno.execPath()} run -A tools/corpus-cli.ts`,
       "--json",
       record,
       ...Deno.args,
