@@ -16,6 +16,9 @@ const AHEAD = 3;
 /** Reads a stream of extents; passes that go forward cost one read a window. */
 export class ExtentReader {
   readonly size: number;
+  /** Kept from read to read, for a pass over gigabytes would leave as much to the garbage collector. */
+  #buffer: Uint8Array = new Uint8Array(0);
+  /** The part of the buffer that holds bytes from `#start` on. */
   #window: Uint8Array = new Uint8Array(0);
   #start = 0;
   #pending = new Map<number, Promise<Uint8Array>>();
@@ -39,16 +42,14 @@ export class ExtentReader {
       return this.#window.subarray(from, from + length);
     }
     // What is there already is kept when the pass only goes on.
-    const kept = from >= 0 && from < this.#window.length
-      ? this.#window.subarray(from)
-      : new Uint8Array(0);
-    const wanted = Math.min(
-      Math.max(length, kept.length + WINDOW_BYTES),
-      this.size - start,
-    );
-    const next = new Uint8Array(wanted);
-    next.set(kept);
-    await this.#fill(start + kept.length, next.subarray(kept.length));
+    const kept = from >= 0 && from < this.#window.length ? this.#window.length - from : 0;
+    const wanted = Math.min(Math.max(length, kept + WINDOW_BYTES), this.size - start);
+    const old = this.#buffer;
+    if (old.length < wanted) this.#buffer = new Uint8Array(wanted);
+    const next = this.#buffer.subarray(0, wanted);
+    if (kept > 0) next.set(old.subarray(from, from + kept));
+    this.#window = new Uint8Array(0);
+    await this.#fill(start + kept, next.subarray(kept));
     this.#window = next;
     this.#start = start;
     return next.subarray(0, length);
