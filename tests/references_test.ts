@@ -1,67 +1,115 @@
 /** References say where the bytes are: reading the ranges gives the values. */
 import assert from "node:assert/strict";
 import { parquetReadObjects } from "hyparquet";
+import * as zarr from "zarrita";
+import ReferenceStore from "@zarrita/storage/ref";
 import { planFile } from "../src/convert.ts";
-import { parquetReferences } from "../src/sinks/refs/parquet.ts";
-import { makeReferences, type References } from "../src/sinks/refs/references.ts";
+import { emptyDataset } from "../src/model/dataset.ts";
+import { frameTable } from "../src/model/layout.ts";
+import { buildPlan } from "../src/plan/build.ts";
+import { MemoryOutput } from "../src/sinks/ordered/output.ts";
+import { chunkLength } from "../src/sinks/refs/chunk-length.ts";
+import { writeReferenceJson } from "../src/sinks/refs/json.ts";
+import { nativeCodec } from "../src/sinks/refs/native-codecs.ts";
+import { writeReferenceParquet } from "../src/sinks/refs/parquet.ts";
+import { sourcePlace } from "../src/sinks/refs/places.ts";
+import type { References } from "../src/sinks/refs/reference.ts";
+import { makeReferences } from "../src/sinks/refs/references.ts";
 import { MemorySource } from "../src/source/memory.ts";
+import type { ByteSource } from "../src/source/source.ts";
+import { SliceSource } from "../src/source/zip.ts";
+import { startRangeServer } from "./support/range-server.ts";
 import { waveFile } from "./support/wave-file.ts";
 
-const SAMPLES = Int16Array.from({ length: 2 * 300_000 }, (_, i) => (i * 7919) & 0x7fff);
+/** A prime number of samples: no chunk length divides it. */
+const SAMPLES = Int16Array.from({ length: 2 * 299_993 }, (_, i) => (i * 7919) & 0x7fff);
 const FILE = waveFile(SAMPLES, 2, 8000);
 
-async function references(): Promise<References> {
-  const source = new MemorySource("a.wav", FILE);
+async function references(url: string, bytes = FILE): Promise<References> {
+  const source = new MemorySource("a.wav", bytes);
   const { plan, dataset } = await planFile(source, { zarrFormat: 2 });
-  return await makeReferences(plan, dataset, ["file:///a.wav"]);
+  return makeReferences(plan, dataset, [{ url, offset: 0 }]);
 }
 
-function chunkBytes(reference: unknown): Uint8Array {
-  if (Array.isArray(reference)) {
-    const [url, offset, length] = reference as [string, number, number];
-    assert.equal(url, "file:///a.wav");
-    return FILE.subarray(offset, offset + length);
-  }
-  return Uint8Array.from(atob((reference as string).slice(7)), (c) => c.charCodeAt(0));
+async function documentOf(made: References): Promise<Record<string, unknown>> {
+  const output = new MemoryOutput();
+  await writeReferenceJson(made, output);
+  return JSON.parse(new TextDecoder().decode(output.bytes())).refs;
 }
 
 Deno.test("interleaved scans are referred to as [time, channel], the short end kept inside", async () => {
-  const { refs } = await references();
-  const { shape, chunks, dtype, compressor } = JSON.parse(refs.get("signals/.zarray") as string);
-  assert.deepEqual([shape, dtype, compressor], [[300_000, 2], "<i2", null]);
-  const attributes = JSON.parse(refs.get("signals/.zattrs") as string);
+  const refs = await documentOf(await references("file:///a.wav"));
+  const { shape, chunks, dtype, compressor } = JSON.parse(refs["signals/.zarray"] as string);
+  assert.deepEqual([shape, dtype, compressor], [[299_993, 2], "<i2", null]);
+  const attributes = JSON.parse(refs["signals/.zattrs"] as string);
   assert.deepEqual(attributes._ARRAY_DIMENSIONS, ["time", "channel"]);
   assert.equal(attributes.scale_factor, 1 / 32768);
   const count = Math.ceil(shape[0] / chunks[0]);
+  assert.ok(count > 3);
   const values: number[] = [];
   for (let k = 0; k < count; k++) {
-    const bytes = chunkBytes(refs.get(`signals/${k}.0`)).slice();
+    const reference = refs[`signals/${k}.0`];
+    let bytes: Uint8Array;
+    if (Array.isArray(reference)) {
+      const [url, offset, length] = reference;
+      assert.equal(url, "file:///a.wav");
+      bytes = FILE.slice(offset, offset + length);
+    } else {
+      assert.equal(k, count - 1);
+      bytes = Uint8Array.from(atob((reference as string).slice(7)), (c) => c.charCodeAt(0));
+    }
     assert.equal(bytes.length, chunks[0] * 4);
-    for (const value of new Int16Array(bytes.buffer)) values.push(value);
+    for (const value of new Int16Array(bytes.buffer as ArrayBuffer)) values.push(value);
   }
   assert.deepEqual(values.slice(0, SAMPLES.length), [...SAMPLES]);
-  assert.ok(typeof refs.get(`signals/${count - 1}.0`) === "string");
 });
 
-Deno.test("the parquet form holds the same references", async () => {
-  const made = await references();
-  const files = await parquetReferences(made);
+Deno.test("zarrita reads the references over http", async () => {
+  const server = startRangeServer(FILE);
+  try {
+    const made = await references(`${server.url}/a.wav`);
+    const store = ReferenceStore.fromSpec({ version: 1, refs: await documentOf(made) } as never);
+    const root = zarr.root(await store);
+    const signals = await zarr.open.v2(root.resolve("signals"), { kind: "array" });
+    assert.deepEqual(signals.shape, [299_993, 2]);
+    const part = await zarr.get(signals, [zarr.slice(150_000, 150_100), 1]);
+    assert.deepEqual(
+      [...part.data as Int16Array],
+      Array.from({ length: 100 }, (_, i) => SAMPLES[2 * (150_000 + i) + 1]),
+    );
+    const end = await zarr.get(signals, [zarr.slice(299_990, 299_993), null]);
+    assert.deepEqual([...end.data as Int16Array], [...SAMPLES.slice(-6)]);
+    const time = await zarr.open.v2(root.resolve("time"), { kind: "array" });
+    const times = await zarr.get(time, [zarr.slice(200_000, 200_002)]);
+    assert.deepEqual([...times.data as Float64Array], [25, 200_001 / 8000]);
+    const names = await zarr.open.v2(root.resolve("channel"), { kind: "array" });
+    assert.equal((await zarr.get(names)).data.length, 2);
+  } finally {
+    await server.stop();
+  }
+});
+
+Deno.test("the parquet form holds the same references, a folder a group", async () => {
+  const made = await references("file:///a.wav");
+  const files = new Map<string, Uint8Array>();
+  await writeReferenceParquet(made, (key, bytes) => void files.set(key, bytes));
   const { metadata, record_size } = JSON.parse(new TextDecoder().decode(files.get(".zmetadata")));
   assert.equal(record_size, 10_000);
-  assert.ok(metadata["signals/.zarray"]);
-  const bytes = files.get("signals/refs.0.parq")!;
-  const rows = await parquetReadObjects({ file: bytes.slice().buffer }) as {
-    path: string | null;
-    offset: bigint;
-    size: bigint;
-  }[];
-  assert.equal(rows.length, 10_000);
-  const [url, offset, length] = made.refs.get("signals/0.0") as [string, number, number];
-  assert.deepEqual([rows[0].path, Number(rows[0].offset), Number(rows[0].size)], [
+  assert.ok(metadata["signals/.zarray"] && metadata[".zgroup"]);
+  const rows = await parquetReadObjects({
+    file: files.get("signals/refs.0.parq")!.slice().buffer,
+  }) as { path: string | null; offset: bigint; size: bigint; raw: Uint8Array | null }[];
+  const refs = await documentOf(made);
+  assert.equal(rows.length, Object.keys(refs).filter((k) => /^signals\/\d/.test(k)).length);
+  const [url, offset, length] = refs["signals/1.0"] as [string, number, number];
+  assert.deepEqual([rows[1].path, Number(rows[1].offset), Number(rows[1].size)], [
     url,
     offset,
     length,
   ]);
+  // Readers take the path of every row for an address: where nothing is referred to, there is none.
+  const times = await parquetReadObjects({ file: files.get("time/refs.0.parq")!.slice().buffer });
+  assert.deepEqual(Object.keys(times[0]), ["raw"]);
 });
 
 Deno.test("what cannot be expressed is left out and said", async () => {
@@ -71,9 +119,148 @@ Deno.test("what cannot be expressed is left out and said", async () => {
   view.setUint16(20, 7, true);
   view.setUint16(34, 8, true);
   view.setUint16(32, 2, true);
-  const source = new MemorySource("u.wav", bytes);
-  const { plan, dataset } = await planFile(source, { zarrFormat: 2 });
-  const { refs, leftOut } = await makeReferences(plan, dataset, ["file:///u.wav"]);
-  assert.equal(refs.has("signals/.zarray"), false);
+  const { metadata, leftOut, referred } = await references("file:///u.wav", bytes);
+  assert.equal(metadata.has("signals/.zarray"), false);
+  assert.equal(referred, 0);
   assert.match(leftOut.find((l) => l.what === "signals")!.why, /mulaw/);
+});
+
+/** A source of any size that is never read. */
+function vast(size: number): ByteSource {
+  return {
+    name: "vast.bin",
+    uri: "s3://bucket/vast.bin",
+    size,
+    access: "random",
+    distance: "remote",
+    spec: undefined,
+    read: () => assert.fail("nothing has to be read"),
+  } as unknown as ByteSource;
+}
+
+/** Two million packets of 100 samples of 4 channels, each behind a header. */
+function packets(count: number): References {
+  const frameBytes = 16 + 800;
+  const source = vast(count * frameBytes);
+  const dataset = emptyDataset("vast", [source]);
+  dataset.frameTables.push(frameTable(frameBytes, [{ source: 0, offset: 0, frameCount: count }]));
+  dataset.recordings.push({
+    name: "signals",
+    channels: Array.from({ length: 4 }, (_, i) => ({
+      name: `${i}`,
+      id: `${i}`,
+      units: "uV",
+      gain: 1,
+      offset: 0,
+    })),
+    samplingFrequency: 30_000,
+    sampleCount: count * 100,
+    segments: [{ startIndex: 0, length: count * 100, startSeconds: 0 }],
+    rawType: "int16",
+    parts: [{
+      firstChannel: 0,
+      channelCount: 4,
+      layout: {
+        kind: "frames",
+        table: 0,
+        stored: "int16",
+        littleEndian: true,
+        samplesPerFrame: 100,
+        channelOffsets: [16, 216, 416, 616],
+        sampleStride: 2,
+      },
+    }],
+  });
+  const provenance = { score: 1, why: "", convertedAt: "", conversion: {} };
+  const plan = buildPlan(dataset, { zarrFormat: 2 }, provenance);
+  return makeReferences(plan, dataset);
+}
+
+Deno.test("two million chunks are written in bounded memory", async () => {
+  const count = 2_000_000;
+  const made = packets(count);
+  let bytes = 0, most = 0, last = "";
+  const { ranges } = await writeReferenceJson(made, {
+    write: (piece) => {
+      bytes += piece.length;
+      most = Math.max(most, piece.length);
+      last = new TextDecoder().decode(piece);
+    },
+  });
+  assert.equal(ranges, count);
+  assert.ok(bytes > 100 * count / 2 && most < 1 << 20, `${bytes} bytes, ${most} at once`);
+  assert.match(last, /"signals\/0\.1999999":\["s3:\/\/bucket\/vast.bin",1631999200,800\]/);
+});
+
+Deno.test("files of the parquet form are made one by one", async () => {
+  const made = packets(1_200_000);
+  let files = 0;
+  let last = new Uint8Array();
+  await writeReferenceParquet(made, (key, bytes) => {
+    if (key.startsWith("signals/")) {
+      files++;
+      last = new Uint8Array(bytes);
+    }
+  });
+  assert.equal(files, 12);
+  const rows = await parquetReadObjects({
+    file: last.buffer,
+    columns: ["path", "offset"],
+    rowStart: 99_999,
+  }) as { offset: bigint }[];
+  assert.equal(Number(rows[0].offset), 1_199_999 * 816 + 16);
+});
+
+Deno.test("chunk lengths follow pauses, and copies stay few", () => {
+  const row = { rows: 1, stepBytes: 4, period: 0, inlineBytes: 8 << 20 };
+  // Blocks of 16000 samples: chunks that fit them.
+  const even = Float64Array.from({ length: 99 }, (_, i) => (i + 1) * 16_000);
+  assert.equal(chunkLength({ ...row, length: 1_600_000, borders: [even] }), 16_000);
+  // Two odd pauses: what is around them is copied.
+  const odd = chunkLength({ ...row, length: 10_000_000, borders: [[1_234_567, 7_654_321]] });
+  assert.ok(typeof odd === "number" && odd * 4 >= 64 << 10, String(odd));
+  // A pause every few samples: nothing is worth a reference.
+  const broken = Float64Array.from({ length: 500_000 }, (_, i) => 7 * i + 7 + (i % 3));
+  const none = chunkLength({ ...row, length: 4_000_000, borders: [broken] });
+  assert.match((none as { reason: string }).reason, /pauses/);
+});
+
+Deno.test("HDF5 filters become the codecs of numcodecs", () => {
+  const codec = (filters: { id: number; values: number[] }[]) =>
+    nativeCodec({
+      id: "hdf5",
+      params: {
+        filters,
+        coding: { elementBytes: 4, offset: 0, arrays: [], itemBytes: 4, outBytes: 4, order: "big" },
+      },
+    }, "int32");
+  assert.deepEqual(codec([{ id: 2, values: [4] }, { id: 1, values: [5] }, { id: 3, values: [] }]), {
+    filters: [{ id: "shuffle", elementsize: 4 }],
+    compressor: { id: "zlib", level: 5 },
+    bigEndian: true,
+    trim: 4,
+    short: false,
+    samples: 1,
+  });
+  assert.deepEqual(codec([{ id: 3, values: [] }, { id: 1, values: [5] }]), {
+    filters: [{ id: "fletcher32" }],
+    compressor: { id: "zlib", level: 5 },
+    bigEndian: true,
+    trim: 0,
+    short: false,
+    samples: 1,
+  });
+  assert.match((codec([{ id: 32008, values: [] }]) as { reason: string }).reason, /bitshuffle/);
+});
+
+Deno.test("a stored member of an archive is a range of it", () => {
+  const archive = new MemorySource("both.zip", new Uint8Array(100));
+  const member = new SliceSource(archive, 40, 20, "in.wav");
+  assert.deepEqual(sourcePlace(member), { url: archive.uri, offset: 40 });
+  const deeper = new SliceSource(member, 5, 10, "part");
+  assert.deepEqual(sourcePlace(deeper), { url: archive.uri, offset: 45 });
+  assert.deepEqual(sourcePlace(vast(1), "https://example.org/data/"), {
+    url: "https://example.org/data/vast.bin",
+    offset: 0,
+  });
 });

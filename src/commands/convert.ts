@@ -19,6 +19,7 @@ import { mappingForFile } from "./mapping-flags.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { planText } from "./plan-text.ts";
 import { progressListener } from "./progress.ts";
+import { openReferences, referenceKindOf, referencePath, referencePlanning } from "./references.ts";
 import { STDOUT } from "./places.ts";
 import { checkStdout, openSink, sinkOf, sinkPlanning, zipElsewhere } from "./sinks.ts";
 
@@ -58,6 +59,7 @@ export function conversionOptions(flags: FlagValues): Options {
     return size;
   };
   const sink = sinkOf(flags);
+  const references = referenceKindOf(flags);
   return {
     zarrFormat: flags.zarrFormat === "2" ? 2 : 3,
     compressor: parseCompressor(String(flags.compressor ?? "blosc-lz4")),
@@ -73,6 +75,7 @@ export function conversionOptions(flags: FlagValues): Options {
       if (!flags.quiet) console.error(message);
     },
     ...(sink ? sinkPlanning(sink, flags) : {}),
+    ...(references ? referencePlanning(references) : {}),
   };
 }
 
@@ -135,6 +138,7 @@ async function convertAll(inputs: Inputs, options: Options, flags: FlagValues): 
   const root = String(flags.outputDir ?? "./output");
   const bucket = s3Root(root);
   const sink = sinkOf(flags);
+  const references = referenceKindOf(flags);
   const stdout = root === "-";
   if (stdout) checkStdout(flags, inputs.files.length);
   const progress = progressListener(flags, inputs);
@@ -149,10 +153,13 @@ async function convertAll(inputs: Inputs, options: Options, flags: FlagValues): 
       concurrency: remote ? Math.max(2, jobs) : jobs,
       onEvent: progress.listen,
       makeTarget: async (input, planned) => {
-        if (sink) {
+        if (sink || references) {
           const base = stdout ? null : outputBase(root, input);
           const at = bucket ? bucketFiles(bucket, flags) : undefined;
-          return openSink(sink, flags, planned, { base, at, overwrite: flags.overwrite === true });
+          const place = { base, at, overwrite: flags.overwrite === true };
+          return references
+            ? openReferences(planned, { kind: references, ...place })
+            : openSink(sink!, flags, planned, place);
         }
         const zip = flags.to === "zarr.zip";
         if (stdout) return zipElsewhere(planned, STDOUT, "-");
@@ -227,7 +234,10 @@ async function dryRun(inputs: Inputs, options: Options, flags: FlagValues): Prom
           context: input.context,
         });
         const sink = sinkOf(flags);
-        const path = sink === undefined
+        const references = referenceKindOf(flags);
+        const path = references
+          ? referencePath(outputBase(root, input), references)
+          : sink === undefined
           ? outputPath(root, input, planned, flags.to === "zarr.zip")
           : `${outputBase(root, input)}.${sink}`;
         const bucket = s3Root(root);

@@ -1,7 +1,7 @@
 /** Every flag of every verb: the one table that help, parsing and completions come from. */
 
 import type { MappingUse } from "../../decoders/mapping/descriptor-types.ts";
-import { SINKS } from "../sinks/names.ts";
+import { REFERENCE_KINDS, SINKS } from "../sinks/names.ts";
 
 /** One flag. */
 export interface Flag {
@@ -35,7 +35,7 @@ export const FLAGS = {
   to: {
     name: "to",
     value: "SINK",
-    choices: ["zarr", "zarr.zip", ...SINKS],
+    choices: ["zarr", "zarr.zip", ...SINKS, ...REFERENCE_KINDS],
     default: "zarr",
     alias: "file-format",
     help: "what to write: a zarr folder, one zarr.zip file, or another kind of file",
@@ -181,7 +181,7 @@ export const FLAGS = {
   refsTo: {
     name: "to",
     value: "KIND",
-    choices: ["kerchunk", "parquet"],
+    choices: [...REFERENCE_KINDS, "parquet"],
     default: "kerchunk",
     help: "one JSON file, or a folder of parquet files for very many chunks",
   },

@@ -14,5 +14,11 @@ export const SINKS = [
   "parquet",
 ] as const;
 
+/** References over the original bytes: one JSON document, or a folder of parquet files. */
+export const REFERENCE_KINDS = ["kerchunk", "kerchunk-parquet"] as const;
+
+/** One of {@link REFERENCE_KINDS}. */
+export type ReferenceKind = typeof REFERENCE_KINDS[number];
+
 /** One of {@link SINKS}. */
 export type SinkName = typeof SINKS[number];

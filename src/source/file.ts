@@ -31,6 +31,11 @@ function oldestHandle(): FileSource | undefined {
   return handles.values().next().value;
 }
 
+/** `C:\\data\\a.smr` as `/C:/data/a.smr`; nothing is escaped, as nothing else reads `file://` so strictly. */
+function fileUrlPath(path: string): string {
+  return /^[a-z]:\\/i.test(path) ? `/${path.replaceAll("\\", "/")}` : path;
+}
+
 /** A regular file, opened for reading. */
 export class FileSource implements ByteSource {
   readonly access = "random";
@@ -42,6 +47,7 @@ export class FileSource implements ByteSource {
   #closed = false;
   readonly #inode: number;
   readonly #onClose?: () => void;
+  readonly place?: { uri: string; offset: number };
   /** Time of the last change: tells a changed file from the one that was planned. */
   readonly tag: string;
 
@@ -53,6 +59,8 @@ export class FileSource implements ByteSource {
     options: { name?: string; uri?: string; onClose?: () => void },
   ) {
     this.uri = options.uri ?? path;
+    // A copy stands for what it was made of, whose bytes may lie elsewhere in another form.
+    if (options.uri === undefined) this.place = { uri: `file://${fileUrlPath(path)}`, offset: 0 };
     this.tag = new Date(changedMs).toISOString();
     this.#inode = inode;
     this.#onClose = options.onClose;

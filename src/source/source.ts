@@ -93,6 +93,11 @@ export interface ByteSource {
   readonly spec: SourceSpec | undefined;
   /** ETag or similar, when the service gives one. */
   readonly tag?: string;
+  /**
+   * The file whose bytes these are, as they are, from byte `offset` on: an address for other programs.
+   * Null when no file holds them so (they are compressed); absent where {@link ByteSource.uri} is that file.
+   */
+  readonly place?: { uri: string; offset: number } | null;
   /** Counters of remote sources, live; wrappers show those of the source below them. */
   readonly stats?: SourceStats;
   /**

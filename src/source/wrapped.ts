@@ -26,6 +26,9 @@ export class WrappedSource implements ByteSource {
   get tag(): string | undefined {
     return this.inner.tag;
   }
+  get place(): { uri: string; offset: number } | null | undefined {
+    return this.inner.place;
+  }
   get stats(): SourceStats | undefined {
     return this.inner.stats;
   }

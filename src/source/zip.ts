@@ -33,6 +33,12 @@ export class SliceSource extends WrappedSource {
     return this.length;
   }
 
+  override get place(): { uri: string; offset: number } | null {
+    const { place, uri } = this.inner;
+    if (place === null) return null;
+    return { uri: place?.uri ?? uri, offset: (place?.offset ?? 0) + this.start };
+  }
+
   #check(offset: number, length: number): void {
     if (length > 0 && (offset < 0 || !(offset + length <= this.length))) {
       throw truncated(this, offset, length, this.length - offset);
@@ -93,6 +99,10 @@ class MemberSource extends WrappedSource {
   override get spec(): SourceSpec | undefined {
     const archive = this.archive.source.spec;
     return archive && { kind: "zip", archive, member: this.member };
+  }
+
+  override get place(): { uri: string; offset: number } | null {
+    return this.inner instanceof SliceSource ? this.inner.place : null;
   }
 
   override get tag(): string | undefined {

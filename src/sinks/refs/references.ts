@@ -1,308 +1,295 @@
 /**
  * References (kerchunk): a zarr v2 store whose chunks are ranges of the original file, for every array
  * whose chunks plain codecs can decode where they lie. What cannot be expressed is left out and said.
- *
- * Interleaved scans are referenced as `[time, channel]`, just as they lie: no codec is needed. A last
- * chunk that is shorter than the others is kept inside the reference file, filled up.
  */
 import type { Attributes, Dataset, Json } from "../../model/dataset.ts";
-import { decodedType, type DType, type NumericArray, sizeOf } from "../../model/dtype.ts";
-import type { ChunkLayout, FrameLayout } from "../../model/layout.ts";
-import { cellOf, type Plan, type PlannedArray } from "../../plan/plan.ts";
+import { decodedType, type NumericArray, sizeOf } from "../../model/dtype.ts";
+import type { FrameLayout } from "../../model/layout.ts";
+import type { ArrayOrigin, Plan, PlannedArray, SignalPart } from "../../plan/plan.ts";
 import { fillTimes } from "../../stream/clock-task.ts";
 import { zarrayDocument } from "../zarr/metadata.ts";
 import { vlenUtf8 } from "../zarr/strings.ts";
-import { nativeCodec } from "./native-codecs.ts";
+import { chunkReferences, type Expressed, type ReferencedSources } from "./chunk-references.ts";
+import { frameReferences } from "./frame-references.ts";
+import { gridReferences } from "./grid-references.ts";
+import { pruneImages, uniqueDims } from "./groups.ts";
+import { deflated, shuffled } from "./inline.ts";
+import type { SourcePlace } from "./places.ts";
+import { sourcePlace } from "./places.ts";
+import type { References } from "./reference.ts";
 
-/** A key of the store: text, or a range of a file. */
-export type Reference = string | [url: string] | [url: string, offset: number, length: number];
-
-/** A whole set of references. */
-export interface References {
-  refs: Map<string, Reference>;
-  /** Arrays that could not be expressed. */
-  leftOut: { what: string; why: string }[];
-}
-
-/** Bytes of a referenced chunk of interleaved scans. */
-const CHUNK_BYTES = 1 << 20;
 /** Time axes up to this many samples are kept inside the reference file. */
 const INLINE_TIMES = 1 << 20;
+/** Values of a chunk that is kept inside. */
+const INLINE_CHUNK = 1 << 16;
+
+/** Why arrays of these origins have no bytes to refer to. */
+const MADE: Partial<Record<ArrayOrigin["kind"], string>> = {
+  stream: "the values have to be decoded",
+  edges: "the values have to be decoded",
+  reduced: "smaller levels are not in the file",
+};
+
+/** Calibration of each channel, where they differ. */
+interface Scales {
+  gain: Float64Array;
+  offset: Float64Array;
+}
+
+/** A referenced array with what has to be said of it. */
+type Described = Expressed & { attributes: Attributes; scales?: Scales };
 
 /**
- * Makes the references of a planned file.
- * @param urls address of each source, in the order of `dataset.sources`
+ * Makes the references of a planned file (a plan of zarr format 2).
+ * @param places address of each source, in the order of `dataset.sources`; where they are by default
  */
-export async function makeReferences(
+export function makeReferences(
   plan: Plan,
   dataset: Dataset,
-  urls: string[],
-): Promise<References> {
-  const out: References = { refs: new Map(), leftOut: [...plan.leftOut] };
-  for (const { path, attributes } of plan.groups) {
-    out.refs.set(keyIn(path, ".zgroup"), JSON.stringify({ zarr_format: 2 }));
-    out.refs.set(keyIn(path, ".zattrs"), text(attributes));
+  places: SourcePlace[] = dataset.sources.map((s) => sourcePlace(s)),
+): References {
+  const out: References = {
+    metadata: new Map(),
+    arrays: [],
+    referred: 0,
+    leftOut: [...plan.leftOut],
+  };
+  const from: ReferencedSources = { sources: dataset.sources, places };
+  const dims = uniqueDims();
+  const groups = new Map(plan.groups.map((g) => [g.path, g.attributes]));
+  const expressed = new Map<string, string[]>();
+  for (const { path } of plan.arrays) {
+    for (let at = path.indexOf("/"); at > 0; at = path.indexOf("/", at + 1)) {
+      if (!groups.has(path.slice(0, at))) groups.set(path.slice(0, at), {});
+    }
+  }
+  // Groups come first, as readers that list a store expect; what they say is known last.
+  for (const path of groups.keys()) {
+    out.metadata.set(keyIn(path, ".zgroup"), { zarr_format: 2 });
+    out.metadata.set(keyIn(path, ".zattrs"), {});
   }
   for (const array of plan.arrays) {
-    const why = await addArray(array, plan, dataset, urls, out);
-    if (why) out.leftOut.push({ what: array.path, why });
+    const { origin } = array;
+    if (origin.kind === "values") {
+      addInline(out, array, origin.values, dims);
+    } else if (origin.kind === "clock") {
+      const [length] = array.shape;
+      if (length !== null && length <= INLINE_TIMES) {
+        const times = new Float64Array(length);
+        fillTimes(origin, 0, times);
+        addInline(out, array, times, dims);
+      } else {
+        out.leftOut.push({
+          what: array.path,
+          why:
+            "a long time axis has no bytes to refer to: sampling_frequency and segments tell the times",
+        });
+      }
+    } else {
+      const described = describe(array, plan, from);
+      if ("reason" in described) out.leftOut.push({ what: array.path, why: described.reason });
+      else {
+        addReferred(out, array, described, dims);
+        out.referred++;
+        expressed.set(array.path, described.dims);
+      }
+    }
   }
-  const root = plan.groups[0].attributes;
-  out.refs.set(
-    ".zattrs",
-    text({ ...root, references_left_out: out.leftOut.map((l) => ({ ...l })) }),
-  );
+  pruneImages(groups, plan.arrays, expressed);
+  groups.set("", {
+    ...groups.get(""),
+    references_left_out: out.leftOut.map((l): Json => ({ ...l })),
+  });
+  for (const [path, attributes] of groups) out.metadata.set(keyIn(path, ".zattrs"), attributes);
   return out;
 }
 
-async function addArray(
+/** How an array that is in the file can be expressed. */
+function describe(
   array: PlannedArray,
   plan: Plan,
-  dataset: Dataset,
-  urls: string[],
-  out: References,
-): Promise<string | null> {
-  const { origin } = array;
+  from: ReferencedSources,
+): Described | { reason: string } {
+  const { origin, attributes, dims, dtype } = array;
+  const shape = array.shape as number[];
   switch (origin.kind) {
-    case "values":
-      addValues(array, origin.values, out);
-      return null;
-    case "clock": {
-      const [length] = array.shape;
-      if (length === null || length > INLINE_TIMES) {
-        return "a long generated time axis has no bytes to refer to: sampling_frequency and segments tell the times";
-      }
-      const times = new Float64Array(length);
-      fillTimes(origin, 0, times);
-      addInline(array, [length], times, out);
-      return null;
+    case "image": {
+      const made = chunkReferences({ dims, shape, dtype, layout: origin.layout }, from);
+      return "reason" in made ? made : { ...made, attributes };
     }
-    case "image":
-      return addChunks(array, array.shape as number[], origin.layout, urls, out);
     case "grid": {
-      const [piece] = origin.pieces;
-      const plain = origin.pieces.length === 1 && !piece.calibration &&
-        piece.start.every((s) => s === 0);
-      if (!plain || piece.permutation.some((axis) => axis < 0)) {
-        return "several stored arrays make up this one";
-      }
-      const dims = piece.permutation.map((_, i) => array.dims[piece.permutation.indexOf(i)]);
-      return addChunks({ ...array, dims }, piece.shape, piece.layout, urls, out);
+      const made = gridReferences(dims, shape, origin, from);
+      if ("reason" in made) return made;
+      const { scales, ...expressed } = made;
+      return scaled({ ...expressed, attributes }, scales);
     }
     case "signals":
-      if (
-        origin.parts.length !== 1 || origin.parts[0].layout.kind !== "frames" ||
-        origin.parts[0].tail
-      ) {
-        return "the channels lie in several places of the file";
-      }
-      return await addFrames(array, origin.parts[0].layout, plan, dataset, urls, out);
+      return describeSignals(array, origin.parts, plan, from);
     default:
-      return "the values have to be decoded";
+      return { reason: MADE[origin.kind] ?? "the values have to be decoded" };
   }
 }
 
-function addChunks(
+function describeSignals(
   array: PlannedArray,
-  shape: number[],
-  layout: ChunkLayout,
-  urls: string[],
-  out: References,
-): string | null {
-  const codecs = layout.codecs.map((c) => nativeCodec(c, array.dtype, layout.chunkShape));
-  const [first] = codecs;
-  for (const codec of codecs) {
-    if ("reason" in codec) return codec.reason;
-    if (JSON.stringify(codec) !== JSON.stringify(first)) {
-      return "its chunks are compressed in several ways";
-    }
-  }
-  if ("reason" in first) return first.reason;
-  const document = {
-    ...zarrayDocument({ ...array, chunks: layout.chunkShape, compressor: { id: "none" } }, shape),
-    compressor: first.compressor,
-    filters: first.filters,
-    fill_value: layout.fill,
-    dtype: typeOf(array.dtype, first.bigEndian),
-  };
-  addMetadata(array, document, out);
-  const grid = shape.map((n, i) => Math.max(1, Math.ceil(n / layout.chunkShape[i])));
-  for (let i = 0; i < layout.source.length; i++) {
-    if (layout.source[i] < 0) continue;
-    const key = keyIn(array.path, cellOf(grid, i).join("."));
-    out.refs.set(key, [urls[layout.source[i]], layout.offset[i], layout.length[i]]);
-  }
-  return null;
-}
-
-async function addFrames(
-  array: PlannedArray,
-  layout: FrameLayout,
+  parts: SignalPart[],
   plan: Plan,
-  dataset: Dataset,
-  urls: string[],
-  out: References,
-): Promise<string | null> {
-  const table = plan.frameTables[layout.table];
-  const width = sizeOf(layout.stored);
-  const channels = layout.channelOffsets.length;
-  if (
-    decodedType(layout.stored, layout.flipSign) !== layout.stored || layout.signMagnitude ||
-    layout.bit !== undefined
-  ) {
-    return `${layout.stored} words have no plain equivalent`;
+  from: ReferencedSources,
+): Described | { reason: string } {
+  if (array.shape.includes(null) || parts.some((p) => p.layout.kind !== "frames")) {
+    return { reason: "the values have to be decoded" };
   }
-  const dense = layout.samplesPerFrame === 1 && table.frameBytes === width * channels &&
-    layout.channelOffsets.every((o, c) => o === c * width);
-  if (!dense) return "samples do not lie in plain scans of all channels";
-  const { calibration } =
-    (array.origin as { parts: { calibration?: { gain: Float64Array; offset: Float64Array } }[] })
-      .parts[0];
-  const samples = array.shape.at(-1)!;
-  const perChunk = Math.max(1, Math.floor(CHUNK_BYTES / table.frameBytes));
-  const runs = table.firstFrame.length;
-  for (let r = 0; r + 1 < runs; r++) {
-    if (table.frameCount[r] % perChunk !== 0) {
-      return "pauses of the file do not fall on chunk borders";
-    }
+  if (parts.some((p) => p.tail)) {
+    return { reason: "its last samples break the pattern of the others" };
   }
-  const flat = array.shape.length === 1;
-  const shape = flat ? [samples] : [samples, channels];
-  const dims = flat ? array.dims : ["time", "channel"];
-  const raw: PlannedArray = {
-    ...array,
-    dtype: layout.stored as DType,
-    chunks: flat ? [perChunk] : [perChunk, channels],
-    compressor: { id: "none" },
-  };
-  const attributes = { ...array.attributes, ...calibrationAttributes(array, calibration) };
-  if (calibration) {
-    // Each channel has its own scale: raw numbers are referred to, the scales lie beside them.
-    addPerChannel(array, calibration, out);
-  }
-  const document = {
-    ...zarrayDocument(raw, shape),
-    dtype: typeOf(raw.dtype, !layout.littleEndian),
-  };
-  addMetadata({ ...raw, dims, attributes }, document, out);
-  for (let chunk = 0; chunk * perChunk < samples; chunk++) {
-    const frame = chunk * perChunk;
-    const count = Math.min(perChunk, samples - frame);
-    let run = 0;
-    while (run + 1 < runs && table.firstFrame[run + 1] <= frame) run++;
-    const offset = table.offset[run] + (frame - table.firstFrame[run]) * table.frameBytes;
-    const key = keyIn(array.path, flat ? String(chunk) : `${chunk}.0`);
-    if (count === perChunk) {
-      out.refs.set(key, [urls[table.source[run]], offset, count * table.frameBytes]);
-    } else {
-      const bytes = new Uint8Array(perChunk * table.frameBytes);
-      bytes.set(await dataset.sources[table.source[run]].read(offset, count * table.frameBytes));
-      out.refs.set(key, inline(bytes));
-    }
-  }
-  return null;
-}
-
-function calibrationAttributes(
-  array: PlannedArray,
-  calibration: { gain: Float64Array; offset: Float64Array } | undefined,
-): Attributes {
-  return calibration
-    ? {
-      comment:
-        `raw numbers: multiply by ${array.path}_gain and add ${array.path}_offset of each channel`,
-    }
-    : {};
-}
-
-function addPerChannel(
-  array: PlannedArray,
-  calibration: { gain: Float64Array; offset: Float64Array },
-  out: References,
-): void {
-  for (const key of ["gain", "offset"] as const) {
-    const values = calibration[key];
-    addInline(
-      {
-        ...array,
-        path: `${array.path}_${key}`,
-        dtype: "float64",
-        dims: ["channel"],
-        attributes: {},
-      },
-      [values.length],
-      values,
-      out,
-    );
-  }
-}
-
-function addValues(array: PlannedArray, values: NumericArray | string[], out: References): void {
   const shape = array.shape as number[];
-  if (Array.isArray(values)) {
-    const document = zarrayDocument({
+  if (shape.includes(0)) return { reason: "it is empty" };
+  const framed = parts.map((p) => {
+    const layout = p.layout as FrameLayout;
+    const { firstChannel, channelCount } = p;
+    return { firstChannel, channelCount, layout, table: plan.frameTables[layout.table] };
+  });
+  const made = frameReferences({ dims: array.dims, shape, parts: framed }, from);
+  if ("reason" in made) return made;
+  const flip = framed[0].layout.flipSign === true;
+  if (framed.some(({ layout }) => (layout.flipSign === true) !== flip)) {
+    return { reason: "its channels are stored in several types" };
+  }
+  // Offset-binary words are referred to as they are; the scale takes their middle off.
+  const middle = flip && decodedType(framed[0].layout.stored, true) !== framed[0].layout.stored
+    ? 2 ** (sizeOf(framed[0].layout.stored) * 8 - 1)
+    : 0;
+  const attributes = { ...array.attributes };
+  if (!parts.some((p) => p.calibration)) {
+    if (middle) {
+      const { scale_factor = 1, add_offset = 0 } = attributes as Record<string, number>;
+      attributes.scale_factor = scale_factor;
+      attributes.add_offset = add_offset - middle * scale_factor;
+    }
+    return { ...made, attributes };
+  }
+  const channels = parts.reduce((n, p) => n + p.channelCount, 0);
+  const scales: Scales = {
+    gain: new Float64Array(channels).fill(1),
+    offset: new Float64Array(channels),
+  };
+  for (const { firstChannel, calibration } of parts) {
+    calibration?.gain.forEach((gain, i) => {
+      scales.gain[firstChannel + i] = gain;
+      scales.offset[firstChannel + i] = calibration.offset[i] - middle * gain;
+    });
+  }
+  return scaled({ ...made, attributes }, scales);
+}
+
+/** Each channel has its own scale: raw numbers are referred to, and the scales lie beside them. */
+function scaled(described: Described, scales: Scales | undefined): Described {
+  if (!scales) return described;
+  const { units: _units, ...attributes } = described.attributes;
+  return {
+    ...described,
+    scales,
+    attributes: { ...attributes, long_name: "numbers of the converter" },
+  };
+}
+
+function addReferred(
+  out: References,
+  array: PlannedArray,
+  made: Described,
+  dims: ReturnType<typeof uniqueDims>,
+): void {
+  const { path } = array;
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  const { scales, attributes } = made;
+  const document = zarrayDocument(
+    { ...array, dtype: made.dtype, chunks: made.chunks, compressor: { id: "none" } },
+    made.shape,
+  );
+  addMetadata(out, path, {
+    ...document,
+    dtype: made.bigEndian ? String(document.dtype).replace("<", ">") : document.dtype,
+    compressor: made.compressor,
+    filters: made.filters,
+    fill_value: made.fill as Json,
+  }, {
+    _ARRAY_DIMENSIONS: dims.of(path, made.dims, made.shape),
+    ...attributes,
+    ...(scales ? { comment: `multiply by ${name}_gain, then add ${name}_offset` } : {}),
+  });
+  const { grid, at, fillChunk } = made;
+  out.arrays.push({ path, grid, at, ...(fillChunk ? { fillChunk } : {}) });
+  if (!scales) return;
+  const { units } = array.attributes;
+  for (const key of ["gain", "offset"] as const) {
+    const beside: PlannedArray = {
       ...array,
-      chunks: [Math.max(1, values.length)],
-      compressor: { id: "none" },
-    }, shape);
-    addMetadata(array, document, out);
-    if (values.length) out.refs.set(keyIn(array.path, "0"), inline(vlenUtf8(values)));
+      path: `${path}_${key}`,
+      dtype: "float64",
+      dims: ["channel"],
+      shape: [scales[key].length],
+      attributes: units === undefined ? {} : { units },
+    };
+    addInline(out, beside, scales[key], dims);
+  }
+}
+
+/** Values that are kept inside the reference file, deflated. */
+function addInline(
+  out: References,
+  array: PlannedArray,
+  values: NumericArray | string[],
+  dims: ReturnType<typeof uniqueDims>,
+): void {
+  const shape = array.shape as number[];
+  const row = shape.slice(1).reduce((n, s) => n * s, 1);
+  const chunks = shape.map((n) => Math.max(1, n));
+  if (chunks.length) chunks[0] = Math.min(chunks[0], Math.max(1, Math.floor(INLINE_CHUNK / row)));
+  const document = zarrayDocument({ ...array, chunks, compressor: { id: "none" } }, shape);
+  const names = dims.of(array.path, array.dims, shape);
+  const attributes = { _ARRAY_DIMENSIONS: names, ...array.attributes };
+  const perChunk = chunks.reduce((n, s) => n * s, 1);
+  const grid = shape.map((n, i) => Math.ceil(n / chunks[i]));
+  if (Array.isArray(values)) {
+    addMetadata(out, array.path, document, attributes);
+    const at = (k: number) => {
+      const part = values.slice(k * perChunk, (k + 1) * perChunk);
+      while (part.length < perChunk) part.push("");
+      return { bytes: vlenUtf8(part) };
+    };
+    out.arrays.push({ path: array.path, grid, at });
     return;
   }
-  addInline(array, shape, values, out);
+  const width = sizeOf(array.dtype);
+  const bytes = new Uint8Array(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
+  const small = bytes.length <= SMALL_VALUES;
+  addMetadata(out, array.path, {
+    ...document,
+    compressor: small ? null : { id: "zlib", level: 6 },
+    filters: small || width === 1 ? null : [{ id: "shuffle", elementsize: width }],
+  }, attributes);
+  const at = async (k: number) => {
+    const part = new Uint8Array(perChunk * width);
+    part.set(bytes.subarray(k * part.length, (k + 1) * part.length));
+    return { bytes: small ? part : await deflated(width > 1 ? shuffled(part, width) : part) };
+  };
+  out.arrays.push({ path: array.path, grid, at });
 }
 
-function addInline(
-  array: PlannedArray,
-  shape: number[],
-  values: NumericArray,
-  out: References,
-): void {
-  const chunks = shape.map((n) => Math.max(1, n));
-  addMetadata(array, zarrayDocument({ ...array, chunks, compressor: { id: "none" } }, shape), out);
-  const bytes = new Uint8Array(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
-  if (bytes.length) out.refs.set(keyIn(array.path, shape.map(() => 0).join(".")), inline(bytes));
-}
+/** Bytes of values that are not worth a compressor. */
+const SMALL_VALUES = 512;
 
 function addMetadata(
-  array: Pick<PlannedArray, "path" | "dims" | "attributes">,
-  document: Record<string, Json>,
   out: References,
+  path: string,
+  document: Record<string, Json>,
+  attributes: Attributes,
 ): void {
   // Readers of the parquet form know no other separator.
-  out.refs.set(keyIn(array.path, ".zarray"), text({ ...document, dimension_separator: "." }));
-  out.refs.set(
-    keyIn(array.path, ".zattrs"),
-    text({ _ARRAY_DIMENSIONS: array.dims, ...array.attributes }),
-  );
-}
-
-function typeOf(dtype: DType, bigEndian: boolean): string {
-  const size = sizeOf(dtype);
-  const letter = dtype.startsWith("complex") ? "c" : dtype === "bool" ? "b" : dtype[0];
-  return `${size === 1 ? "|" : bigEndian ? ">" : "<"}${letter}${size}`;
-}
-
-function inline(bytes: Uint8Array): string {
-  let characters = "";
-  for (let at = 0; at < bytes.length; at += 8192) {
-    characters += String.fromCharCode(...bytes.subarray(at, at + 8192));
-  }
-  return `base64:${btoa(characters)}`;
+  out.metadata.set(keyIn(path, ".zarray"), { ...document, dimension_separator: "." });
+  out.metadata.set(keyIn(path, ".zattrs"), attributes);
 }
 
 function keyIn(path: string, name: string): string {
   return path ? `${path}/${name}` : name;
-}
-
-function text(value: unknown): string {
-  return JSON.stringify(
-    value,
-    (_k, v) => (typeof v === "number" && !Number.isFinite(v) ? String(v) : v),
-  );
-}
-
-/** The kerchunk JSON document (version 1). */
-export function referenceJson({ refs }: References): string {
-  return JSON.stringify({ version: 1, refs: Object.fromEntries(refs) });
 }
