@@ -99,7 +99,9 @@ export async function readHeader(
     kind,
     recordBytes,
     records: Math.floor((source.size - HEADER_BYTES) / recordBytes),
-    entity: fields.get("acqentname") || source.name.replace(/\.[^.]*$/, ""),
+    // Cheetah before version 5 has the class's name in its place.
+    entity: fields.get("acqentname") || fields.get("nlx_base_class_name") ||
+      source.name.replace(/\.[^.]*$/, ""),
     fields,
     lines,
     created: creationTime(text, fields),

@@ -75,9 +75,15 @@ async function otherFiles(
 ): Promise<NeuralynxFile[]> {
   const { source } = main;
   const listed = alone ? null : await source.siblingNames();
-  const names = (listed ?? []).filter((name) =>
+  const beside = (listed ?? []).filter((name) =>
     name !== source.name && SESSION_EXTENSIONS.includes(extensionOf(name))
-  ).sort(byNumber).slice(0, MOST_FILES);
+  ).sort(byNumber);
+  const names = beside.slice(0, MOST_FILES);
+  if (beside.length > names.length) {
+    dataset.warnings.push(
+      `the folder holds ${beside.length + 1} files: the first ${MOST_FILES} are looked at`,
+    );
+  }
   const session = field(main, "SessionUUID");
   const files: NeuralynxFile[] = [];
   for (const name of names) {
