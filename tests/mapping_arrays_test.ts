@@ -6,7 +6,9 @@ import { sizeOf, type Variable } from "../decoders/mapping/variables.ts";
 import type { Attributes } from "../src/model/dataset.ts";
 import type { DType, NumericArray } from "../src/model/dtype.ts";
 import { hdf5Fixture } from "./support/hdf5-fixtures.ts";
+import { convertDataset } from "./support/convert-memory.ts";
 import { openMapped, storedObjects } from "./support/mapping-use.ts";
+import { readArray } from "./support/read-store.ts";
 import { doubles, matFile, type MatValue, struct, text, texts } from "./support/mat-files.ts";
 
 const steps = (n: number, by = 1, from = 0) => Array.from({ length: n }, (_, i) => from + i * by);
@@ -45,6 +47,23 @@ const MAT: Record<string, Record<string, MatValue>> = {
     time: doubles([1, 100], steps(100, 0.1, 5)),
     hr: doubles([1, 100], cosine(100)),
     bp: doubles([1, 100], cosine(100)),
+  },
+  "sweeps in a cell": {
+    sweeps: {
+      kind: "cell",
+      shape: [1, 3],
+      items: [0, 1, 2].map((k) => doubles([1, 64], steps(64, 1, 100 * k))),
+    },
+    Fs: doubles([1, 1], [500]),
+  },
+  "epochs of two channels": {
+    epochs: {
+      kind: "cell",
+      shape: [1, 2],
+      items: [0, 1].map((k) => doubles([2, 64], steps(128, 1, 1000 * k))),
+    },
+    srate: doubles([1, 1], [100]),
+    labels: texts("l", "r"),
   },
   "LabChart": {
     data: doubles([1, 700], cosine(700)),
@@ -130,6 +149,64 @@ Deno.test("mapping: variables are chosen, turned, named and timed as a descripto
   assert.deepEqual([[...time as Float64Array], label], [[0.1, 0.3], ["on", "off"]]);
   assert.equal(dataset.metadata.startTime, "2020-01-01T00:00:00");
   assert.equal(Object.keys(await storedObjects(dataset)).includes("chosen/signals/c/0/0"), true);
+});
+
+Deno.test("mapping: cells of equal arrays are sweeps in turn", async () => {
+  const sweeps = await openMapped("x.mat", await matFile(MAT["sweeps in a cell"]));
+  const [recording] = sweeps.recordings;
+  assert.deepEqual([recording.segments.length, recording.samplingFrequency], [3, 500]);
+  assert.deepEqual(recording.segments.map((s) => s.startSeconds), [0, 0.128, 0.256]);
+  assert.match(sweeps.warnings.join(), /nothing says when each of its 3 sweeps began/);
+  const signals = await readArray(await convertDataset(sweeps), "signals");
+  assert.deepEqual(signals.shape, [1, 192]);
+  assert.deepEqual([signals.data[0], signals.data[64], signals.data[191]], [0, 100, 263]);
+  const epochs = await openMapped("x.mat", await matFile(MAT["epochs of two channels"]));
+  assert.deepEqual(epochs.recordings[0].channels.map((c) => c.name), ["l", "r"]);
+  const { data, shape } = await readArray(await convertDataset(epochs), "signals");
+  assert.deepEqual(shape, [2, 128]);
+  assert.deepEqual([data[0], data[1], data[64], data[128], data[192]], [0, 2, 1000, 1, 1001]);
+});
+
+Deno.test("mapping: what MAT-files say of rates, units, rounding and orientation", async () => {
+  const found = async (variables: Record<string, MatValue>) => {
+    const { recordings } = await openMapped("x.mat", await matFile(variables));
+    return recordings.map((r) => [
+      r.channels.map((c) => `${c.name}[${c.units}]`).join(),
+      r.samplingFrequency,
+      r.sampleCount,
+    ]);
+  };
+  const t = doubles([1, 300], steps(300, 0.004));
+  assert.deepEqual(
+    await found({
+      time: t,
+      ECG_mV: doubles([1, 300], cosine(300)),
+      P_mmHg: doubles([1, 300], cosine(300)),
+    }),
+    [["ECG_mV[mV],P_mmHg[mmHg]", 250, 300]],
+  );
+  const rounded = steps(300).map((i) => Math.round(i / 0.256) / 1000);
+  assert.deepEqual(
+    await found({ t: doubles([300, 1], rounded), emg: doubles([300, 1], cosine(300)) }),
+    [["emg[]", 256, 300]],
+  );
+  assert.deepEqual(
+    await found({ data: doubles([2, 900], cosine(1800)), samplerate: doubles([2, 1], [40, 40]) }),
+    [["data_1[],data_2[]", 40, 900]],
+  );
+  assert.deepEqual(await found({ ecg: doubles([1, 900], cosine(900)) }), [["ecg[]", null, 900]]);
+  assert.deepEqual(await found({ x: doubles([1, 900], cosine(900)) }), []);
+  assert.deepEqual(
+    await found({ t, data: doubles([300, 300], cosine(90_000)) }).then((r) => r.length),
+    1,
+  );
+  assert.deepEqual(
+    await found({
+      spike_times: doubles([1, 300], steps(300, 0.1)),
+      spike_amp: doubles([1, 300], cosine(300)),
+    }),
+    [],
+  );
 });
 
 function variable(path: string, shape: number[], dtype: DType, values?: NumericArray): Variable {

@@ -132,6 +132,16 @@ Deno.test("mapping: columns are chosen, named, scaled and ordered as a descripto
   assert.deepEqual(all["number/3"] ?? all["number/2"], Array.from({ length: 20 }, (_, i) => 7 * i));
 });
 
+Deno.test("mapping: columns that count the rows are kept beside the signals", async () => {
+  for (const header of [",time,v", "Sample,time,v", "row number,time,v"]) {
+    const dataset = await open(`${header}\n` + lines(30, (i) => `${i},${i / 10},${wave(i)}`));
+    assert.deepEqual(dataset.recordings[0].channels.map((c) => c.name), ["v"], header);
+    assert.equal(dataset.arrays.length, 1);
+  }
+  const used = await open("Sample,v\n" + lines(90, (i) => `${3 * i},${wave(i)}`));
+  assert.equal(used.recordings[0].channels.length, 2, "counts in threes");
+});
+
 Deno.test("mapping: a stated rate, a stated index, and long tables without times", async () => {
   const text = "a,b\n" + lines(12, (i) => `${i},${i * i}`);
   const rated = await open(text, {

@@ -5,6 +5,7 @@ import type { NumericNode } from "./mat-model.ts";
 import type { PassPiece } from "./mat-passes.ts";
 import {
   commonType,
+  framePart,
   markUsed,
   type MatBuild,
   matrixOf,
@@ -89,9 +90,11 @@ function turns(
       pieces.set(signal.firstChannel + c, own);
     }
   }
-  const parts = [...pieces].sort((a, b) => a[0] - b[0]).map(([channel, own]) =>
-    streamPart(build, id, channel, 1, rawType, own)
-  );
+  const channels = [...pieces].sort((a, b) => a[0] - b[0]);
+  const framed = channels.length === 1 ? framePart(build, 0, 1, channels[0][1]) : undefined;
+  const parts = framed
+    ? [framed]
+    : channels.map(([channel, own]) => streamPart(build, id, channel, 1, rawType, own));
   return { parts, rawType };
 }
 

@@ -134,6 +134,8 @@ export interface ArrayRecording {
   rate_hz?: number;
   /** The `{name}` that is a moment (ISO 8601): its arrays follow each other in time. */
   segments_by?: string;
+  /** The arrays that fit a pattern are equal sweeps, one after the other. */
+  sweeps?: boolean;
   /** No error when no array has its path. */
   optional?: boolean;
   /** Small arrays to keep as attributes of the recording, by name. */

@@ -162,6 +162,9 @@ const arrayRecording = v.strictObject({
   segments_by: v.optional(
     described(text(), "the {name} that is a moment (ISO 8601): its arrays follow each other"),
   ),
+  sweeps: v.optional(
+    described(v.boolean(), "the arrays that fit a pattern are equal sweeps, one after the other"),
+  ),
   optional: v.optional(described(v.boolean(), "no error when no array has its path")),
   attributes: v.optional(
     described(v.record(text(), pattern), "small arrays to keep as attributes of the recording"),

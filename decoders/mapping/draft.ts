@@ -35,12 +35,17 @@ export function draftArrays(
 
 function recordingOf(recording: MappedRecording): ArrayRecording {
   const { name, signals, samplingFrequency: rate, segments, time, timeGenerated } = recording;
+  const swept = recording.sweepLength !== undefined;
   const inTurn = recording.attributes.segment_starts !== undefined;
-  const first = inTurn ? signals.filter((s) => s.startSample === 0) : signals;
+  const first = inTurn || swept ? signals.filter((s) => s.startSample === 0) : signals;
   return {
     name,
     signals: first.map(({ variable, names, units, timeAxis, gain, offset }) => ({
-      variable: inTurn ? momentPattern(variable.path) : variable.path,
+      variable: inTurn
+        ? momentPattern(variable.path)
+        : swept
+        ? `${groupOf(variable.path)}/*`
+        : variable.path,
       names,
       units,
       time_axis: timeAxis,
@@ -49,11 +54,12 @@ function recordingOf(recording: MappedRecording): ArrayRecording {
     })),
     time: time
       ? { variable: time.variable.path, unit: unitOf(time.secondsPerUnit) }
-      : timeGenerated || rate === null
+      : rate === null || (timeGenerated && !swept)
       ? { index: true }
       : { rate_hz: rate, start_s: inTurn ? 0 : segments[0]?.startSeconds ?? 0 },
     ...(time && rate !== null ? { rate_hz: rate } : {}),
     ...(inTurn ? { segments_by: MOMENT } : {}),
+    ...(swept ? { sweeps: true } : {}),
   };
 }
 

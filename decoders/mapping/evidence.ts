@@ -1,6 +1,6 @@
 /** What names, attributes and neighbours say of a signal: rate, units, channel names, scale, start. */
 import type { Attributes, Json } from "../../src/model/dataset.ts";
-import { isUnit, timeFactor } from "../tables/csv-units.ts";
+import { isUnit, splitHeader, timeFactor } from "../tables/csv-units.ts";
 import { groupOf, groupsAround, nameOf, sizeOf, type Variable } from "./variables.ts";
 
 /** A statement with where it comes from. */
@@ -106,6 +106,9 @@ function igorRate(attributes: Attributes): number | undefined {
 /** Small variables by the group they are in. */
 export type Neighbours = Map<string, Variable[]>;
 
+/** Longest list of rates. */
+const MOST_RATES = 256;
+
 /** Groups that hold settings of what lies beside them. */
 const SETTINGS =
   /^(?:settings|metadata|meta|info|parameters|params|header|config|general|properties)$/i;
@@ -126,10 +129,13 @@ export async function findRate(
     );
     for (const from of [group, ...settings]) {
       for (const other of neighbours.get(from) ?? []) {
-        if (sizeOf(other.shape) !== 1) continue;
+        // One rate for all channels may be written once for each.
+        if (sizeOf(other.shape) < 1 || sizeOf(other.shape) > MOST_RATES) continue;
+        if (other.dtype === "string" && sizeOf(other.shape) > 1) continue;
         const name = nameOf(other.path);
         if (!RATE.test(normal(name).key) && !INTERVAL.test(normal(name).key)) continue;
-        const [value] = await other.values();
+        const [value, ...more] = await other.values() as ArrayLike<string | number | bigint> & [];
+        if (more.some((v) => v !== value)) continue;
         const unit = other.attributes.units ?? other.attributes.unit;
         const number = numberIn(typeof value === "bigint" ? Number(value) : value);
         const rate = number === undefined
@@ -197,6 +203,12 @@ export async function findUnitsBeside(
     if (texts.length === 1 && texts[0] !== "") return new Array<string>(count).fill(texts[0]);
   }
   return findUnits(groups.get(group) ?? {}, count);
+}
+
+/** The unit at the end of a name: "Pressure_mmHg". */
+export function unitInName(name: string): string {
+  const { units } = splitHeader(name);
+  return isMeasured(units) ? units : "";
 }
 
 /** Units of `count` channels; one unit serves all. */

@@ -3,6 +3,7 @@ import { findEvoked } from "./evoked.ts";
 import { type Choice, explanation } from "./explain.ts";
 import { findStart, type Neighbours, readMoment } from "./evidence.ts";
 import { type Candidate, judge, kinKey, SIGNAL_SCORE } from "./signals.ts";
+import { findSweeps } from "./sweeps.ts";
 import { findTimestamped } from "./timestamped.ts";
 import { isTimeName, readTimeVector, type TimeVector } from "./time-vectors.ts";
 import {
@@ -64,26 +65,36 @@ async function byScore(
     if (vector) vectors.push(vector);
   }
   const named = variables.filter((v) => isTimeName(nameOf(v.path)));
+  // Numbered cells are a thing of MATLAB's.
+  const sweeps = tree.firstNumber === 1
+    ? await findSweeps(variables, vectors, groups, neighbours)
+    : [];
+  const inSweeps = new Set(sweeps.flatMap((r) => r.signals.map((s) => s.variable.path)));
   const candidates: Candidate[] = [];
   for (const variable of variables) {
+    if (inSweeps.has(variable.path)) continue;
     const candidate = await judge(variable, vectors, groups, neighbours, named);
     if (candidate) candidates.push(candidate);
   }
   candidates.sort((a, b) => b.score - a.score);
   const chosen = candidates.filter((c) => c.score >= SIGNAL_SCORE);
   const rivals = candidates.filter((c) => c.score < SIGNAL_SCORE);
-  if (chosen.length === 0) return null;
+  if (chosen.length === 0 && sweeps.length === 0) return null;
   // One-channel arrays of one clock are channels of one recording; a matrix is one of its own.
   const kin = Map.groupBy(
     chosen,
     (c) => (c.channelAxis === null ? kinKey(c) : c.variable.path),
   );
   const order = new Map(variables.map((v, i) => [v.path, i]));
-  const warnings: string[] = [];
+  const warnings = sweeps.map((r) =>
+    `${r.name}: nothing says when each of its ${r.segments.length} sweeps began: they are laid one after ` +
+    "the other"
+  );
   const recordings = [...kin.values()].map((group) => {
     group.sort((a, b) => order.get(a.variable.path)! - order.get(b.variable.path)!);
     return recording(group, tree.firstNumber ?? 0, warnings);
   });
+  recordings.push(...sweeps);
   recordings.sort((a, b) =>
     order.get(a.signals[0].variable.path)! - order.get(b.signals[0].variable.path)!
   );

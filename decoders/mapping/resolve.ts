@@ -7,6 +7,7 @@ import { type Captures, Lookup } from "./lookup.ts";
 import { finish, isEpoch } from "./map.ts";
 import { missing } from "./near.ts";
 import { agree, filled, type Match, matchesOf } from "./patterns.ts";
+import { sweepsInTurn } from "./sweeps.ts";
 import { readTimeVector, type TimeVector } from "./time-vectors.ts";
 import {
   groupOf,
@@ -109,6 +110,20 @@ class Resolver {
   #segments(spec: ArrayRecording, field: string, mine: Match[][]): Plan["takes"] {
     const by = spec.segments_by;
     const groupPath = (m: Match) => groupOf(m.variable.path);
+    if (spec.sweeps) {
+      const count = mine[0].length;
+      if (mine.some((all) => all.length !== count)) {
+        throw this.lookup.wrong(
+          "signals have different numbers of sweeps",
+          field,
+          mine.map((all) => all.length).join(" and "),
+        );
+      }
+      return Array.from({ length: count }, (_, i) => ({
+        group: groupPath(mine[0][i]),
+        matches: mine.map((all) => [all[i]]),
+      }));
+    }
     if (by === undefined) return [{ group: groupPath(mine[0][0]), matches: mine }];
     const values = [...new Set(mine.flat().map((m) => m.captures.get(by)))];
     const takes = values.map((value) => {
@@ -210,7 +225,10 @@ class Resolver {
           length: lengths[i],
           startSeconds: secondsBetween(start!, moment!),
         }))
+        : spec.sweeps
+        ? sweepsInTurn(takes.length, this.#equal(lengths, field), clock.rate)
         : [{ startIndex: 0, length: startSample, startSeconds: clock.start }],
+      ...(spec.sweeps ? { sweepLength: lengths[0] } : {}),
       ...(vector
         ? {
           time: {
@@ -220,7 +238,7 @@ class Resolver {
           },
         }
         : {}),
-      timeGenerated: clock.generated,
+      timeGenerated: clock.generated || spec.sweeps === true,
       attributes: {
         ...(spec.segments_by === undefined ? {} : {
           segment_groups: takes.map((t) => t.group),
@@ -233,6 +251,12 @@ class Resolver {
         `the mapping names ${paths.length === 1 ? first.variable.path : `${paths.length} arrays`}`,
       ],
     };
+  }
+
+  #equal(lengths: number[], field: string): number {
+    if (lengths.every((n) => n === lengths[0])) return lengths[0];
+    const found = [...new Set(lengths)].slice(0, 6).join(", ");
+    throw this.lookup.wrong("sweeps have different lengths", field, found);
   }
 
   async #signal(

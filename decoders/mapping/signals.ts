@@ -9,6 +9,7 @@ import {
   type Found,
   isMeasured,
   type Neighbours,
+  unitInName,
 } from "./evidence.ts";
 import { fittedUnit, isTimeName, timeMatch, type TimeVector } from "./time-vectors.ts";
 import { groupOf, nameOf, sizeOf, type Variable } from "./variables.ts";
@@ -129,8 +130,11 @@ export async function judge(
   const names = count > 1 ? await findNames(variable, count, neighbours, groups) : undefined;
   if (names) add(20, `${count} channel names by ${names.where}`);
   const own = findUnits(attributes, count);
+  const inName = count === 1 ? unitInName(name) : "";
   const units = own.some((u) => u !== "")
     ? own
+    : inName !== ""
+    ? [inName]
     : await findUnitsBeside(variable, count, neighbours, groups);
   if (units.some(isMeasured)) add(10, `in ${units[0]}`);
   const axis = channelAxis === null ? "" : variable.axes?.[channelAxis] ?? "";

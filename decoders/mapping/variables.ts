@@ -68,6 +68,8 @@ export interface MappedRecording {
   /** Hz; null when it is not known. */
   samplingFrequency: number | null;
   segments: Segment[];
+  /** Samples of one sweep, where the arrays are equal sweeps. */
+  sweepLength?: number;
   /** Vector of times, with what turns its values into seconds and the value that is second 0. */
   time?: { variable: Variable; secondsPerUnit: number; zero: number | bigint };
   /** True when nothing says when samples were taken. */

@@ -22,6 +22,11 @@ export interface EvenStep {
 
 /** Steps may differ by this share of a step: the rounding of doubles that were added up. */
 const STEP_SLACK = 1e-6;
+/**
+ * Width of the band of rounded times in printed units: one, and a little for the line itself, which leans
+ * where halves are rounded now up, now down.
+ */
+const ROUNDING = 1.05;
 /** Largest share of a step that the mean step may be uncertain by, when steps differ in print. */
 const SURE = 1e-3;
 
@@ -49,8 +54,8 @@ export function evenStep(times: Float64Array, resolution: Resolution): EvenStep 
   const slack = STEP_SLACK * step + 16 * Number.EPSILON * largest;
   const exact = spread <= slack;
   // Rounding moves each time by half a unit, cutting by up to one; both keep them in a band of one.
-  if (!exact && spread > unit * 1.001 + slack) return null;
-  if (!exact && (unit > step / 2 || unit / ((n - 1) * step) > SURE)) return null;
+  if (!exact && spread > unit * ROUNDING + slack) return null;
+  if (!exact && (unit > 0.6 * step || unit / ((n - 1) * step) > SURE)) return null;
   const uncertainty = exact
     ? Math.max(spread / (n - 1), 4 * Number.EPSILON * largest, 1e-12 * step)
     : unit / (n - 1);
@@ -58,7 +63,7 @@ export function evenStep(times: Float64Array, resolution: Resolution): EvenStep 
   return {
     stepSeconds: 1 / rateHz,
     rateHz,
-    toleranceSeconds: (exact ? 0 : unit * 1.001) + slack,
+    toleranceSeconds: (exact ? 0 : unit * ROUNDING) + slack,
     uncertaintySeconds: uncertainty,
     why: exact
       ? `${n} times step by ${1 / rateHz} s`

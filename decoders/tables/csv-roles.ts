@@ -77,7 +77,11 @@ export function findRoles(table: HeadTable, small: boolean, stated?: TableRoles)
       : own
       ? "signal"
       : column.class === "number"
-      ? (stated?.signals || isOutside(stated?.range, column.index) ? "kept" : "signal")
+      ? (!stated && isRowNumber(table, column)
+        ? "kept"
+        : stated?.signals || isOutside(stated?.range, column.index)
+        ? "kept"
+        : "signal")
       : column.class === "empty" && small && table.rows.length > 0
       ? "unused"
       : "text";
@@ -102,6 +106,17 @@ export function findRoles(table: HeadTable, small: boolean, stated?: TableRoles)
     ...(stated ? { stated } : {}),
     ...(rate && shape === "series" ? { statedRate: rate } : {}),
   };
+}
+
+/** True for a column that only counts the rows: without a name, or called so. */
+function isRowNumber(table: HeadTable, column: HeadColumn): boolean {
+  const called = column.header === ""
+    ? column.index === 0 && table.headerRows.length > 0
+    : /^(?:#|no\.?|nr\.?|index|idx|row|record|sample|frame|point)[ _]?(?:#|no\.?|nr\.?|num(?:ber)?|index|idx|id)?$/i
+      .test(column.header.trim());
+  if (!called || table.columns.length < 2 || table.rows.length < 3) return false;
+  const values = table.rows.map((r) => numberOf(r.cells[column.index] ?? "", column.decimal));
+  return Number.isInteger(values[0]) && values.every((v, i) => v === values[0] + i);
 }
 
 function isOutside(range: [number, number] | undefined, index: number): boolean {
