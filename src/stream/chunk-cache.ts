@@ -7,6 +7,8 @@ import { chunkDecoder, type DecodeChunk } from "./chunk-decoders.ts";
 
 /** Bytes of decoded chunks a task keeps. */
 export const CACHE_BYTES = 48 << 20;
+/** Buffers of each kind kept for use again: what is thrown away stays in memory until it is collected. */
+const SPARES = 6;
 
 /** Bytes and entries of a window that is read ahead. */
 const WINDOW_BYTES = 8 << 20, WINDOW_ENTRIES = 4096;
@@ -29,11 +31,29 @@ function runsOf(entries: number[], { source, offset, length }: ChunkLayout): num
   return runs;
 }
 
+/** Stored bytes on their way, and whom they belong to. */
+interface Fetch {
+  bytes: Promise<Uint8Array>;
+  run?: Run;
+}
+
+/** Entries read together into one buffer. */
+interface Run {
+  buffer: Uint8Array<ArrayBuffer>;
+  /** Entries that were not asked for yet. */
+  left: number;
+}
+
 /** Reads and decodes the chunks of one layout, with a small cache. */
 export class ChunkCache {
-  readonly #decoded = new Map<number, Uint8Array>();
+  readonly #decoded = new Map<number, Uint8Array<ArrayBuffer>>();
   readonly #decoders = new Map<number, DecodeChunk>();
-  readonly #fetching = new Map<number, Promise<Uint8Array>>();
+  readonly #fetching = new Map<number, Fetch>();
+  /** Buffers of runs, and of decoded chunks, for use again. */
+  readonly #spareRuns: Uint8Array<ArrayBuffer>[] = [];
+  readonly #spareChunks: Uint8Array<ArrayBuffer>[] = [];
+  /** The run whose bytes the last result may show. */
+  #shown: Run | undefined;
   /** The stored bytes that were read last. */
   #last: { source: number; offset: number; length: number; bytes: Promise<Uint8Array> } | undefined;
   #bytes = 0;
@@ -59,8 +79,10 @@ export class ChunkCache {
       if (this.has(i) && !this.#decoded.has(i) && !this.#fetching.has(i)) wanted.push(i);
     }
     for (const run of runsOf(wanted, this.layout)) {
-      if (run.length === 1) this.#begin(run[0], this.#read(run[0]));
-      else this.#beginRun(run);
+      // Larger ones are bands of a strip, decoded from the same bytes, or huge.
+      if (this.layout.length[run[0]] > RUN_BYTES) {
+        this.#begin(run[0], { bytes: this.#read(run[0]) });
+      } else this.#beginRun(run);
     }
   }
 
@@ -78,23 +100,38 @@ export class ChunkCache {
     return to;
   }
 
-  #begin(i: number, read: Promise<Uint8Array>): void {
-    read.catch(() => {});
-    this.#fetching.set(i, read);
+  #begin(i: number, fetch: Fetch): void {
+    fetch.bytes.catch(() => {});
+    this.#fetching.set(i, fetch);
   }
 
   /** Reads a run of entries at once. */
-  #beginRun(run: number[]): void {
+  #beginRun(entries: number[]): void {
     const { source, offset, length } = this.layout;
-    const start = offset[run[0]];
-    const end = run.reduce((most, i) => Math.max(most, offset[i] + length[i]), start);
-    const bytes = this.source(source[run[0]]).then((s) =>
-      s.read(start, end - start, { purpose: "bulk" })
+    const start = offset[entries[0]];
+    const end = entries.reduce((most, i) => Math.max(most, offset[i] + length[i]), start);
+    const fits = this.#spareRuns.findIndex((b) => b.length >= end - start);
+    const [buffer] = fits >= 0
+      ? this.#spareRuns.splice(fits, 1)
+      : [new Uint8Array(entries.length > 1 ? Math.max(RUN_BYTES, end - start) : end - start)];
+    const run = { buffer, left: entries.length };
+    const target = buffer.subarray(0, end - start);
+    const read = this.source(source[entries[0]]).then((s) =>
+      s.readInto(start, target, { purpose: "bulk" })
     );
-    for (const i of run) {
+    for (const i of entries) {
       const at = offset[i] - start;
       this.bytesRead += length[i];
-      this.#begin(i, bytes.then((all) => all.subarray(at, at + length[i])));
+      this.#begin(i, { bytes: read.then(() => target.subarray(at, at + length[i])), run });
+    }
+  }
+
+  /** The last result is not looked at any more: a run that was used up lends its buffer to the next. */
+  #settle(): void {
+    const run = this.#shown;
+    this.#shown = undefined;
+    if (run && --run.left === 0 && this.#spareRuns.length < SPARES) {
+      this.#spareRuns.push(run.buffer);
     }
   }
 
@@ -122,18 +159,21 @@ export class ChunkCache {
   }
 
   /**
-   * The decoded values of entry `i`; with `keep` they may be asked for again.
-   * A result that is not kept is valid until the next call.
+   * The decoded values of entry `i`; with `keep` they may be asked for again without reading.
+   * A result is valid until the next call.
    */
   async get(i: number, keep: boolean): Promise<Uint8Array> {
+    this.#settle();
     const known = this.#decoded.get(i);
     if (known) {
       this.#decoded.delete(i);
       this.#decoded.set(i, known);
       return known;
     }
-    const encoded = await (this.#fetching.get(i) ?? this.#read(i));
+    const fetch = this.#fetching.get(i);
+    const encoded = await (fetch?.bytes ?? this.#read(i));
     this.#fetching.delete(i);
+    this.#shown = fetch?.run;
     const { layout } = this;
     const codec = layout.codec?.[i] ?? 0;
     let decode = this.#decoders.get(codec);
@@ -147,20 +187,30 @@ export class ChunkCache {
       offset: layout.offset[i],
       array: this.arrayPath,
     });
-    if (!keep) return values;
-    const copy = values.slice();
+    return keep ? this.#keep(i, values) : values;
+  }
+
+  #keep(i: number, values: Uint8Array): Uint8Array {
+    const spare = this.#spareChunks.pop();
+    const copy = spare?.length === values.length ? spare : new Uint8Array(values.length);
+    copy.set(values);
     this.#decoded.set(i, copy);
     this.#bytes += copy.length;
     for (const [old, bytes] of this.#decoded) {
       if (this.#bytes <= CACHE_BYTES || old === i) break;
       this.#decoded.delete(old);
       this.#bytes -= bytes.length;
+      if (this.#spareChunks.length < SPARES) this.#spareChunks.push(bytes);
     }
     return copy;
   }
 
   /** Forgets decoded chunks. */
   clear(): void {
+    this.#settle();
+    for (const bytes of this.#decoded.values()) {
+      if (this.#spareChunks.length < SPARES) this.#spareChunks.push(bytes);
+    }
     this.#decoded.clear();
     this.#fetching.clear();
     this.#last = undefined;

@@ -82,6 +82,7 @@ export class GridTask {
           this.#array.compressor,
         );
         objects.put(origin.map((o, i) => o / chunks[i]), encoded);
+        await this.target.drain?.();
       }
       objects.close();
     } catch (error) {
@@ -124,17 +125,30 @@ export class GridTask {
           if (layout.fill !== 0 || layout.fillBytes) this.#fill(piece, i, origin);
           continue;
         }
-        const values = await cache.get(i, true);
+        // A stored chunk that serves one output chunk only is not worth keeping.
+        const values = await cache.get(i, !this.#isInside(piece, i, origin));
         this.#copy(values, piece, i, origin);
       }
     }
     if (this.#chunk !== this.#raw) this.#calibrate(origin);
   }
 
+  /** True when all values of a stored chunk go to the output chunk at `origin`. */
+  #isInside(piece: GridPiece, entry: number, origin: number[]): boolean {
+    const { chunks } = this.#array;
+    const at = originOf(piece, entry);
+    return piece.permutation.every((axis, i) => {
+      if (axis < 0) return true;
+      const from = at[axis] + piece.start[i];
+      const to = Math.min(piece.shape[axis], at[axis] + piece.layout.chunkShape[axis]) +
+        piece.start[i];
+      return from >= origin[i] && to <= origin[i] + chunks[i];
+    });
+  }
+
   #copy(values: Uint8Array, piece: GridPiece, entry: number, origin: number[]): void {
     const { chunkShape } = piece.layout;
-    const grid = piece.shape.map((n, i) => Math.max(1, Math.ceil(n / chunkShape[i])));
-    const at = cellOf(grid, entry).map((c, i) => c * chunkShape[i]);
+    const at = originOf(piece, entry);
     copyPermuted(
       { bytes: values, origin: at, shape: chunkShape },
       {
@@ -195,6 +209,12 @@ export class GridTask {
     this.#raw.free();
     for (const { cache } of this.#pieces) cache.clear();
   }
+}
+
+/** First element of a stored chunk, in the axes of its piece. */
+function originOf({ shape, layout: { chunkShape } }: GridPiece, entry: number): number[] {
+  const grid = shape.map((n, i) => Math.max(1, Math.ceil(n / chunkShape[i])));
+  return cellOf(grid, entry).map((c, i) => c * chunkShape[i]);
 }
 
 /** Origins of the chunks of a region; the last axis outermost, so that channels of one time come together. */
