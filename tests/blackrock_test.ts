@@ -220,6 +220,26 @@ Deno.test("unclosed, cut, empty and foreign packets", async () => {
   assert.match(dataset.leftOut[0].why, /no samples/);
 });
 
+Deno.test("2.1 signals behind a packet header, as some programs write them", async () => {
+  const samples = ramp(7, 2);
+  const plain = make.oldNsxFile([1, 2], samples, 30);
+  const headerBytes = plain.length - 7 * 4;
+  const packet = new Uint8Array(9);
+  packet[0] = 1;
+  viewOf(packet).setUint32(1, 3000, true);
+  viewOf(packet).setUint32(5, 7, true);
+  const dataset = await open({
+    "old.ns2": Uint8Array.from([
+      ...plain.subarray(0, headerBytes),
+      ...packet,
+      ...plain.subarray(headerBytes),
+    ]),
+  });
+  const [recording] = dataset.recordings;
+  assert.deepEqual(recording.segments, [{ startIndex: 0, length: 7, startSeconds: 0.1 }]);
+  assert.deepEqual(await channelSamples(dataset, recording, 1), samples.map((s) => s[1]));
+});
+
 Deno.test("2.1 signals are raw without a NEV file and calibrated with one", async () => {
   const samples = ramp(7, 3);
   const ns2 = make.oldNsxFile([1, 130, 2], samples, 30, "LFP Low");

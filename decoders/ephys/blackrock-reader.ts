@@ -271,19 +271,32 @@ function warnOfResets(dataset: Dataset, name: string, resets: number): void {
   );
 }
 
-/** 2.1: samples from the headers to the end of the file, as one packet at time 0. */
+/**
+ * 2.1: samples from the headers to the end of the file, as one packet at time 0. Some writers put the packet header of
+ * 2.2 before them: then it counts the samples exactly.
+ */
 function wholeFile(member: Member & { kind: "nsx" }, warnings: string[]): PacketList {
   const { header, source } = member;
   const frameBytes = 2 * header.channels.length;
   const bytes = source.size! - header.dataOffset;
+  const { head, dataOffset: at } = header;
+  const view = viewOf(head);
+  const counted = head.length >= at + 9 && head[at] === 1 ? view.getUint32(at + 5, true) : 0;
+  if (counted && 9 + counted * frameBytes === bytes) {
+    warnings.push(`${source.name}: a packet header, which 2.1 has not, precedes the samples`);
+    return {
+      offset: Float64Array.of(at + 9),
+      count: Float64Array.of(counted),
+      ticks: BigUint64Array.of(BigInt(view.getUint32(at + 1, true))),
+    };
+  }
   const rest = bytes % frameBytes;
   if (rest) {
     warnings.push(`${source.name}: the file ends inside a sample (${rest} bytes of it)`);
   }
-  const count = (bytes - rest) / frameBytes;
   return {
-    offset: Float64Array.of(header.dataOffset),
-    count: Float64Array.of(count),
+    offset: Float64Array.of(at),
+    count: Float64Array.of((bytes - rest) / frameBytes),
     ticks: BigUint64Array.of(0n),
   };
 }
