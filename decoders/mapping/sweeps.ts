@@ -29,7 +29,10 @@ export async function findSweeps(
       members.every((v) =>
         v.streamable && v.dtype === first.dtype && v.shape.join() === first.shape.join()
       );
-    const candidate = alike ? await judge(first, vectors, groups, neighbours) : null;
+    // What speaks for a sweep lies beside the cell: rates, names, times.
+    const candidate = alike
+      ? await judge({ ...first, path: cell }, vectors, groups, neighbours)
+      : null;
     const rate = candidate?.rate?.value ?? candidate?.time?.step?.rateHz;
     if (!candidate || !rate || first.shape[candidate.timeAxis] < LEAST_SAMPLES) continue;
     recordings.push(recordingOf(cell, members, candidate, rate));
