@@ -1,0 +1,2 @@
+#![no_main]
+fuse_fuzz::program!();
