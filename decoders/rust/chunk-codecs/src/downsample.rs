@@ -81,7 +81,9 @@ pub fn downsample(
         return Ok(0);
     }
     let span = |rows: usize, stride: usize, columns: usize| {
-        ((rows as u128 - 1) * stride as u128 + columns as u128) * kind.width() as u128
+        ((rows as u128 - 1) * stride as u128)
+            .saturating_add(columns as u128)
+            .saturating_mul(kind.width() as u128)
     };
     if span(band.height, band.src_stride, band.width) > src.len() as u128 {
         return Err(Error::truncated("fewer pixels than the band should have").at(src.len()));
@@ -197,4 +199,24 @@ pub unsafe extern "C" fn downsample2x2(
             output(dst, dst_len),
         )
     })())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bands_no_memory_holds_are_refused() {
+        // Found by fuzzing, where addresses have 64 bits: the bytes needed went past 128.
+        let band = Band {
+            width: usize::MAX,
+            height: usize::MAX,
+            src_stride: usize::MAX,
+            dst_stride: usize::MAX,
+        };
+        for method in [Method::Mean, Method::First] {
+            let halved = downsample(Stored::F64, method, &[0; 64], &band, &mut [0; 64]);
+            assert!(halved.is_err());
+        }
+    }
 }

@@ -26,6 +26,8 @@ pub struct Progress {
 /// All changes of a word are written together, lowest line first, or not at all.
 pub fn find<T: Word>(words: &[T], previous: u64, mask: u64, to: &mut Edges) -> Progress {
     let room = to.index.len().min(to.bit.len()).min(to.level.len());
+    // Lines the words do not have never change.
+    let mask = mask & (u64::MAX >> (64 - 8 * size_of::<T>()));
     let (mut count, mut last, mut i) = (0, previous, 0);
     while i < words.len() {
         i += quiet(&words[i..], last, mask);
@@ -182,5 +184,12 @@ mod tests {
                 assert_eq!(all(&words, 5, u64::from(mask), room), expected);
             }
         }
+    }
+    #[test]
+    fn lines_beyond_the_words_never_change() {
+        // Found by fuzzing: they were seen to fall with the first change that ended a quiet vector.
+        let words = [0u8; 40];
+        assert_eq!(all(&words, 0xff00, 0xffff, 32), []);
+        assert_eq!(all(&words, 0xff01, 0xffff, 32), [(0, 0, 0)]);
     }
 }

@@ -110,13 +110,11 @@ fn check(
     if channels == 0 || window.n_samples == 0 {
         return Ok(());
     }
-    let end = window.first_sample as u64 + window.n_samples as u64;
-    let needed = reach(
-        at,
-        window.first_sample as u64,
-        end,
-        to.rule.stored.width() as u64,
-    );
+    let (first, count) = (window.first_sample as u64, window.n_samples as u64);
+    let end = first
+        .checked_add(count)
+        .ok_or_else(|| Error::limit("more samples than can be numbered"))?;
+    let needed = reach(at, first, end, to.rule.stored.width() as u64);
     if needed > src_len as u64 {
         return Err(Error::truncated(format!(
             "samples {} to {} need {needed} bytes of frames, {src_len} are there",

@@ -2,15 +2,54 @@
 
 use fuse_core::{buffer, Error, Result};
 use fuse_raster::{check_size, Pixels};
-use jxl_oxide::{image::BitDepth, JxlImage};
+use jxl_oxide::{image::BitDepth, AllocTracker, JxlImage};
+use std::borrow::Cow;
+
+/// How a file in boxes begins (ISO/IEC 18181-2).
+const CONTAINER: &[u8] = b"\0\0\0\x0cJXL \r\n\x87\n";
+/// Memory for tables, and for each byte of the picture: planes of floats, several of them at once.
+const TABLE_BYTES: usize = 64 << 20;
+const PLANES: usize = 16;
+
+/// The codestream alone. Boxes beside it (metadata, what a JPEG is rebuilt from) are not needed, and
+/// may name sizes of gigabytes.
+fn codestream(data: &[u8]) -> Cow<'_, [u8]> {
+    let Some(mut rest) = data.strip_prefix(CONTAINER) else {
+        return Cow::Borrowed(data);
+    };
+    let mut stream = Vec::new();
+    while let Some((&[a, b, c, d, ref kind @ ..], _)) = rest.split_first_chunk::<8>() {
+        let (head, length) = match u32::from_be_bytes([a, b, c, d]) {
+            0 => (8, rest.len()),
+            1 => match rest.get(8..16).and_then(|b| b.first_chunk()) {
+                Some(&long) => (16, usize::try_from(u64::from_be_bytes(long)).unwrap_or(0)),
+                None => break,
+            },
+            n => (8, n as usize),
+        };
+        // A box longer than the data is cut, as the codestream in it then is.
+        let Some(body) = rest.get(head..length.min(rest.len())) else {
+            break;
+        };
+        match kind {
+            b"jxlc" => stream.extend_from_slice(body),
+            b"jxlp" => stream.extend_from_slice(body.get(4..).unwrap_or_default()),
+            _ => {}
+        }
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    Cow::Owned(stream)
+}
 
 /// Decodes a picture of at most `most` bytes to samples of `bytes` bytes, integers or floats.
 pub fn decode(data: &[u8], bytes: usize, floats: bool, most: usize) -> Result<Pixels> {
     let invalid = |e: Box<dyn std::error::Error + Send + Sync>| {
         Error::corrupt(format!("invalid JPEG XL data: {e}"))
     };
-    let mut image = JxlImage::builder().build_uninit();
-    image.feed_bytes(data).map_err(invalid)?;
+    let memory = most.saturating_mul(PLANES).saturating_add(TABLE_BYTES);
+    let tracker = AllocTracker::with_limit(memory);
+    let mut image = JxlImage::builder().alloc_tracker(tracker).build_uninit();
+    image.feed_bytes(&codestream(data)).map_err(invalid)?;
     let jxl_oxide::InitializeResult::Initialized(image) = image.try_init().map_err(invalid)? else {
         return Err(Error::truncated("the JPEG XL data end too early"));
     };
@@ -89,6 +128,41 @@ mod tests {
             );
         }
         assert!(decode(&PICTURE, 2, true, 1 << 20).is_err());
+    }
+
+    #[test]
+    fn only_the_codestream_is_taken_from_boxes() {
+        let bare = &PICTURE[49..];
+        assert_eq!(codestream(bare), bare);
+        assert_eq!(codestream(&PICTURE), bare);
+        let boxed = |kind: &[u8; 4], body: &[u8]| {
+            let mut out = (body.len() as u32 + 8).to_be_bytes().to_vec();
+            out.extend(kind);
+            out.extend(body);
+            out
+        };
+        // Found by fuzzing: data to rebuild a JPEG from, of gigabytes by their header.
+        let halves = bare.split_at(20);
+        let parts = [
+            CONTAINER.to_vec(),
+            boxed(b"jbrd", &[0xff; 40]),
+            boxed(b"jxlp", &[&[0; 4], halves.0].concat()),
+            boxed(b"jxlp", &[&[0x80, 0, 0, 1], halves.1].concat()),
+        ]
+        .concat();
+        assert_eq!(codestream(&parts), bare);
+        assert!(decode(&parts, 2, false, 1 << 20).is_ok());
+        for end in 0..parts.len() {
+            codestream(&parts[..end]);
+        }
+        let endless = [
+            CONTAINER,
+            b"\0\0\0\x01jxlc\xff\xff\xff\xff\xff\xff\xff\xff12",
+        ]
+        .concat();
+        assert!(codestream(&endless).len() <= 2);
+        let backwards = [CONTAINER, b"\0\0\0\x03jxlc"].concat();
+        assert_eq!(codestream(&backwards), &b""[..]);
     }
 
     #[test]

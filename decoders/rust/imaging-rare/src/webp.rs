@@ -12,6 +12,10 @@ pub fn decode(data: &[u8], samples: usize, most: usize) -> Result<Pixels> {
     let mut decoder = WebPDecoder::new(Cursor::new(data)).map_err(invalid)?;
     let (width, height) = decoder.dimensions();
     check_size(u64::from(width), u64::from(height), 4, most)?;
+    if decoder.is_animated() {
+        return Err(Error::unsupported("an animated WebP picture as a tile"));
+    }
+    check_frame(data, width, height)?;
     let size = decoder.output_buffer_size().unwrap_or(0);
     let mut coded = buffer(size, most)?;
     decoder.read_image(&mut coded).map_err(invalid)?;
@@ -40,6 +44,34 @@ pub fn decode(data: &[u8], samples: usize, most: usize) -> Result<Pixels> {
     })
 }
 
+/// Refuses a lossy frame of another size than the picture: its buffers would be made first.
+fn check_frame(data: &[u8], width: u32, height: u32) -> Result<()> {
+    let mut at = 12usize;
+    while let Some(head) = data.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let [b'V', b'P', b'8', b' ', ..] = head else {
+            let length = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
+            // Chunks are padded to an even length.
+            at = at.saturating_add(8).saturating_add(length);
+            at = at.saturating_add(length % 2);
+            continue;
+        };
+        let Some(&[a, b, c, d]) = data.get(at + 14..).and_then(|size| size.first_chunk()) else {
+            return Err(Error::truncated("the WebP frame ends inside its header").at(at));
+        };
+        // Two bits of each are a scale for display.
+        let coded = [[a, b], [c, d]].map(|size| u32::from(u16::from_le_bytes(size) & 0x3fff));
+        if coded != [width, height] {
+            return Err(Error::corrupt(format!(
+                "a WebP frame of {}x{} in a picture of {width}x{height}",
+                coded[0], coded[1]
+            ))
+            .at(at));
+        }
+        return Ok(());
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,6 +96,20 @@ mod tests {
         let opaque = decode(&PICTURE, 4, 1 << 20).unwrap();
         assert_eq!(opaque.data[(y * 5 + x) * 4 + 3], 255);
         assert!(decode(&PICTURE, 2, 1 << 20).is_err());
+    }
+
+    #[test]
+    fn refuses_a_frame_larger_than_the_picture() {
+        // Found by fuzzing: 16x16 pixels outside, 7567x6408 inside.
+        let mut data = b"RIFF\x2a\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\x0f\0\0\x0f\0\0".to_vec();
+        data.extend(b"VP8 \x14\0\0\0\xf0\x10\0\x9d\x01\x2a\x8f\x1d\x08\x19");
+        data.extend([0xcf; 10]);
+        let Err(error) = decode(&data, 3, 1 << 20) else {
+            panic!("decoded")
+        };
+        assert!(error.message.contains("7567x6408"), "{}", error.message);
+        assert!(check_frame(&data, 7567, 6408).is_ok());
+        assert!(check_frame(&data[..40], 7567, 6408).is_err());
     }
 
     #[test]

@@ -222,6 +222,17 @@ fn write_packed(p: &Params, rows: &[u8], first: usize, out: &mut [u8]) -> Result
             p.bits, p.format
         )));
     }
+    let fits = match p.format {
+        3 => p.out_width == 4,
+        5 => matches!(p.out_width, 8 | 16),
+        _ => p.out_width <= 8,
+    };
+    if !fits {
+        return Err(Error::unsupported(format!(
+            "{} bits per sample with SampleFormat {} in {} bytes",
+            p.bits, p.format, p.out_width
+        )));
+    }
     let row_bytes = p.row_bytes()?;
     let count = p.width * p.samples;
     let mut values = vec![0u64; count * parts];
@@ -294,5 +305,25 @@ fn write(p: &Params, parts: &[u64], bits: u32, out: &mut [u8]) {
             }
         }
         _ => out.copy_from_slice(&first.to_le_bytes()[..p.out_width]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::params::WORDS;
+
+    #[test]
+    fn outputs_too_narrow_for_their_samples_are_refused() {
+        // Found by fuzzing: (bits, format, bytes of an output sample).
+        for (bits, format, out_width) in [(12, 5, 1), (24, 5, 2), (24, 3, 8), (7, 1, 16)] {
+            let mut words = [0; WORDS];
+            words[..5].copy_from_slice(&[1, 1, bits, format, 1]);
+            words[8..11].copy_from_slice(&[8, 1, 1]);
+            words[13] = out_width;
+            let p = Params::parse(&words, |_, _| &[]).unwrap();
+            let error = store(&p, &[0x5a; 64], &mut [0; 256]).unwrap_err();
+            assert_eq!(error.kind, fuse_core::Kind::Unsupported);
+        }
     }
 }

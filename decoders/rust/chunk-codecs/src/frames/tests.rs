@@ -143,6 +143,12 @@ fn numbers_that_do_not_fit_are_errors() {
     };
     let error = gather(&[0; 64], &near, &raw, &wide, &mut [0; 64]).unwrap_err();
     assert_eq!(error.kind, fuse_core::Kind::Limit);
+    // Found by fuzzing, where addresses have 64 bits.
+    let endless = Window {
+        first_sample: usize::MAX,
+        ..window
+    };
+    assert!(gather(&[0; 64], &near, &raw, &endless, &mut [0; 64]).is_err());
     let none = Geometry {
         samples_per_frame: 0,
         ..near

@@ -8,7 +8,7 @@ pub mod stream;
 pub mod wide;
 
 use fuse_core::{Error, Result};
-use fuse_raster::Pixels;
+use fuse_raster::{check_size, Pixels};
 pub use stream::{Process, Stream};
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
@@ -28,15 +28,15 @@ pub enum Colour {
     Guess,
 }
 
-/// Samples an image may have, checked before anything of its size is made.
-const MOST_SAMPLES: u64 = 1 << 29;
-
-/// Decodes a whole stream.
-pub fn decode(stream: &Stream, colour: Colour) -> Result<Pixels> {
-    let samples = stream.width as u64 * stream.height as u64 * stream.components as u64;
-    if samples > MOST_SAMPLES {
-        return Err(Error::limit(format!("a JPEG image of {samples} samples")));
-    }
+/// Decodes a whole stream of at most `most` samples, which is checked before anything of its size is
+/// made.
+pub fn decode(stream: &Stream, colour: Colour, most: usize) -> Result<Pixels> {
+    check_size(
+        stream.width as u64,
+        stream.height as u64,
+        stream.components as u64,
+        most,
+    )?;
     match stream.process {
         Process::Arithmetic => Err(Error::unsupported("JPEG with arithmetic coding")),
         Process::Sequential | Process::Progressive
@@ -48,7 +48,7 @@ pub fn decode(stream: &Stream, colour: Colour) -> Result<Pixels> {
             "progressive JPEG of {} bits and {} components",
             stream.precision, stream.components
         ))),
-        Process::Sequential | Process::Lossless => wide::decode(stream, colour),
+        Process::Sequential | Process::Lossless => wide::decode(stream, colour, most),
     }
 }
 

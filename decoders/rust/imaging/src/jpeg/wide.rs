@@ -7,8 +7,9 @@ use super::{Colour, Process, Stream};
 use fuse_core::{buffer, Error, Result};
 use fuse_raster::Pixels;
 
-/// Bytes an image may take, checked before anything of its size is made.
-const MOST_BYTES: usize = 1 << 30;
+/// How much longer lines and columns may get when they are filled up to whole units of up to 32
+/// samples.
+const PADDING: u64 = 4;
 
 pub(super) struct Component {
     pub(super) id: u8,
@@ -34,10 +35,13 @@ pub(super) struct Decoder {
     pub(super) dc: [Option<Huffman>; 4],
     pub(super) ac: [Option<Huffman>; 4],
     pub(super) components: Vec<Component>,
+    /// Samples an image may have.
+    most: usize,
 }
 
-/// Decodes a whole stream to two-byte samples (one-byte ones for a precision of 8 or less).
-pub fn decode(stream: &Stream, colour: Colour) -> Result<Pixels> {
+/// Decodes a whole stream of at most `most` samples to two-byte samples (one-byte ones for a precision
+/// of 8 or less).
+pub fn decode(stream: &Stream, colour: Colour, most: usize) -> Result<Pixels> {
     let mut d = Decoder {
         process: stream.process,
         precision: u32::from(stream.precision),
@@ -48,6 +52,7 @@ pub fn decode(stream: &Stream, colour: Colour) -> Result<Pixels> {
         dc: [const { None }; 4],
         ac: [const { None }; 4],
         components: Vec::new(),
+        most,
     };
     let depths = if d.process == Process::Lossless {
         2..=16
@@ -172,10 +177,14 @@ impl Decoder {
         let v_max = factors.iter().map(|f| f.1).max().unwrap_or(1);
         let across = self.width.div_ceil(unit * h_max);
         let down = self.height.div_ceil(unit * v_max);
+        let mut total = 0u64;
         for (c, (h, v)) in list.chunks(3).zip(factors) {
             let (line, lines) = (across * h * unit, down * v * unit);
-            if line as u64 * lines as u64 * 2 > MOST_BYTES as u64 {
-                return Err(Error::limit("a JPEG image of more than 1 GiB"));
+            total += line as u64 * lines as u64;
+            if total > PADDING * self.most as u64 {
+                return Err(Error::limit(format!(
+                    "a JPEG image of {total} samples with those around it"
+                )));
             }
             self.components.push(Component {
                 id: c[0],
@@ -320,7 +329,10 @@ impl Decoder {
         let bytes = if self.precision > 8 { 2 } else { 1 };
         let h_max = self.components.iter().map(|c| c.h).max().unwrap_or(1);
         let v_max = self.components.iter().map(|c| c.v).max().unwrap_or(1);
-        let mut pixels = buffer(self.width * self.height * n * bytes, MOST_BYTES)?;
+        let mut pixels = buffer(
+            self.width * self.height * n * bytes,
+            self.most.saturating_mul(bytes),
+        )?;
         let mut values = vec![0u16; n];
         let top = ((1u32 << self.precision) - 1) as f32;
         for (p, pixel) in pixels.chunks_exact_mut(n * bytes).enumerate() {
@@ -391,7 +403,7 @@ mod tests {
     ];
 
     fn samples(bytes: &[u8], colour: Colour) -> (usize, usize, Vec<u16>) {
-        let image = decode(&Stream::splice(&[], bytes).unwrap(), colour).unwrap();
+        let image = decode(&Stream::splice(&[], bytes).unwrap(), colour, 1 << 20).unwrap();
         assert_eq!((image.samples, image.bytes), (1, 2));
         let data = image
             .data
@@ -427,6 +439,24 @@ mod tests {
     #[test]
     fn says_when_the_data_end_early() {
         let cut = &LOSSLESS[..LOSSLESS.len() - 12];
-        assert!(decode(&Stream::splice(&[], cut).unwrap(), Colour::Plain).is_err());
+        let stream = Stream::splice(&[], cut).unwrap();
+        assert!(decode(&stream, Colour::Plain, 1 << 20).is_err());
+    }
+
+    #[test]
+    fn refuses_pictures_far_larger_than_wanted_before_making_them() {
+        // Found by fuzzing: a frame header of 65535 columns in a tile of a few.
+        let mut wide = LOSSLESS.to_vec();
+        let at = wide.windows(2).position(|w| w == [0xff, 0xc3]).unwrap();
+        wide[at + 5..at + 9].fill(0xff);
+        let stream = Stream::splice(&[], &wide).unwrap();
+        let limit = |e: Error| e.kind == fuse_core::Kind::Limit;
+        let refused = crate::jpeg::decode(&stream, Colour::Plain, 1 << 22);
+        assert!(refused.is_err_and(limit));
+        // One line of many components: the padding is larger than the picture.
+        wide[at + 5..at + 7].copy_from_slice(&[0, 1]);
+        wide[at + 11] = 0x44;
+        let stream = Stream::splice(&[], &wide).unwrap();
+        assert!(decode(&stream, Colour::Plain, 1 << 10).is_err_and(limit));
     }
 }

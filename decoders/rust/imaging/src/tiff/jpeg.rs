@@ -3,6 +3,7 @@
 
 use crate::jpeg::{self, Colour, Process, Stream};
 use fuse_core::Result;
+use fuse_raster::params::product;
 use fuse_raster::{store_pixels, Params};
 
 /// Decodes an old-style strip or tile (compression 6): bare entropy-coded data behind the header the
@@ -23,7 +24,12 @@ pub fn decode(p: &Params, input: &[u8], out: &mut [u8]) -> Result<usize> {
     decode_stream(p, &Stream::splice(p.tables, input)?, out)
 }
 
+/// Samples a coded picture may have however small its chunk is: a strip may be coded as the tallest.
+const FREE_SAMPLES: usize = 1 << 22;
+
 fn decode_stream(p: &Params, stream: &Stream, out: &mut [u8]) -> Result<usize> {
+    let samples = product(&[p.width, p.rows, p.samples])?;
+    let most = samples.saturating_mul(4).max(FREE_SAMPLES);
     let colour = match (stream.components, p.photometric) {
         (3, 6) => Colour::YCbCr,
         // Writers of YCbCr data that keep photometric RGB leave a JFIF marker; others mean RGB.
@@ -32,7 +38,7 @@ fn decode_stream(p: &Params, stream: &Stream, out: &mut [u8]) -> Result<usize> {
         (3, 0 | 1) => Colour::Guess,
         _ => Colour::Plain,
     };
-    let mut image = jpeg::decode(stream, colour)?;
+    let mut image = jpeg::decode(stream, colour, most)?;
     // DNG codes neighbouring pixels of one sample as components of a lossless picture.
     if stream.process == Process::Lossless && image.samples != p.samples {
         let line = image.width * image.samples;
