@@ -1,6 +1,7 @@
 /** Small good files of every reader, for tests that damage them. */
 import { hdf5Fixture } from "./hdf5-fixtures.ts";
 import { goodRecordings } from "./hostile-series.ts";
+import { goodSets } from "./hostile-sets.ts";
 import { join, le, lsmInfo, type Page, staticBlock, writeTiff } from "./tiff-dialect-files.ts";
 
 /** A file to open, and the others of its set. */
@@ -13,6 +14,7 @@ export interface GoodFile {
 export async function goodFiles(): Promise<GoodFile[]> {
   return [
     ...await goodRecordings(),
+    ...await goodSets(),
     ...tableFiles(),
     ...await hdf5Files(),
     ...await tiffFiles(),
