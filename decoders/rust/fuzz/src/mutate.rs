@@ -8,7 +8,7 @@ impl Random {
         Random(seed)
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -18,7 +18,7 @@ impl Random {
 
     /// A number below `limit`; 0 when there is none.
     pub fn below(&mut self, limit: usize) -> usize {
-        (self.next() >> 16) as usize % limit.max(1)
+        (self.number() >> 16) as usize % limit.max(1)
     }
 }
 
@@ -65,7 +65,7 @@ fn change(random: &mut Random, data: &mut Vec<u8>, other: &[u8]) {
         }
         2 => {
             if let Some(byte) = data.get_mut(at) {
-                *byte = random.next() as u8;
+                *byte = random.number() as u8;
             }
         }
         3..=4 => {
@@ -85,7 +85,7 @@ fn change(random: &mut Random, data: &mut Vec<u8>, other: &[u8]) {
             data.splice(to..to, copy);
         }
         7 => {
-            let bytes: Vec<u8> = (0..length).map(|_| random.next() as u8).collect();
+            let bytes: Vec<u8> = (0..length).map(|_| random.number() as u8).collect();
             data.splice(at..end.min(at + random.below(length + 1)), bytes);
         }
         8 => {
