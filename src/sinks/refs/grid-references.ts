@@ -16,7 +16,7 @@ export function gridReferences(
   { stored, pieces }: GridOrigin,
   from: ReferencedSources,
 ): ExpressedGrid | { reason: string } {
-  const made = pieces.length === 1
+  const made = pieces.length === 1 && pieces[0].permutation.every((axis) => axis >= 0)
     ? single(dims, shape, pieces[0], stored, from)
     : stacked(dims, shape, pieces, stored, from);
   if ("reason" in made) return made;

@@ -63,11 +63,6 @@ export function makeReferences(
       if (!groups.has(path.slice(0, at))) groups.set(path.slice(0, at), {});
     }
   }
-  // Groups come first, as readers that list a store expect; what they say is known last.
-  for (const path of groups.keys()) {
-    out.metadata.set(keyIn(path, ".zgroup"), { zarr_format: 2 });
-    out.metadata.set(keyIn(path, ".zattrs"), {});
-  }
   for (const array of plan.arrays) {
     const { origin } = array;
     if (origin.kind === "values") {
@@ -100,7 +95,12 @@ export function makeReferences(
     ...groups.get(""),
     references_left_out: out.leftOut.map((l): Json => ({ ...l })),
   });
-  for (const [path, attributes] of groups) out.metadata.set(keyIn(path, ".zattrs"), attributes);
+  for (const [path, attributes] of groups) {
+    out.metadata.set(keyIn(path, ".zgroup"), { zarr_format: 2 });
+    out.metadata.set(keyIn(path, ".zattrs"), attributes);
+  }
+  // A group before what is in it, and all of that together: zarr-python takes an index in no other order.
+  out.metadata = new Map([...out.metadata].sort(([a], [b]) => (a < b ? -1 : 1)));
   return out;
 }
 
