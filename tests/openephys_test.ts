@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { channelKind, usualUnits } from "../decoders/ephys/openephys-clock.ts";
 import { openephys } from "../decoders/ephys/openephys.ts";
 import { reader } from "../decoders/ephys/openephys-reader.ts";
 import { isFuseError } from "../src/errors.ts";
@@ -202,6 +203,21 @@ Deno.test("binary: units by name, spikes in microvolts, rows of fields, and tabl
   const wave = dataset.events[1].columns.find((c) => c.name === "waveform")!;
   assert.deepEqual([wave.units, wave.attributes?.scale_factor], ["uV", 0.25]);
   assert.ok(dataset.warnings.some((w) => /was not closed; 2 rows/.test(w)));
+});
+
+Deno.test("kinds and units of channels without a stated unit", () => {
+  const kinds = ["CH1", "AP12", "ADC3", "100_ADC1", "AI0", "AUX2", "AP_SYNC", "SYNC", "FAINT"];
+  assert.deepEqual(kinds.map((name) => [channelKind(name), usualUnits(name)].join(" ")), [
+    " uV",
+    " uV",
+    "adc V",
+    "adc V",
+    "adc V",
+    "aux V",
+    "sync ",
+    "sync ",
+    " uV",
+  ]);
 });
 
 Deno.test("binary: times that drift from the sample clock are the time axis", async () => {

@@ -156,7 +156,8 @@ export function momentOfZero(softwareMs: number, startSeconds: number): string |
 /** What a channel measures, by its name: rows of one recording are of one kind. */
 export function channelKind(name: string): "" | "adc" | "aux" | "sync" {
   if (/(^|_)SYNC$/i.test(name)) return "sync";
-  if (/ADC/i.test(name)) return "adc";
+  // "AI0": analog inputs of National Instruments' boards.
+  if (/ADC/i.test(name) || /^AI\d+$/i.test(name)) return "adc";
   return /(^|_)AUX\d*$/i.test(name) ? "aux" : "";
 }
 
