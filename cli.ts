@@ -1,5 +1,4 @@
 /** The command line: argv -> command, exit status. */
-import "./src/platform/node.ts";
 import { isFuseError } from "./src/errors.ts";
 import { runProgram } from "./src/commands/program.ts";
 

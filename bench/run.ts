@@ -16,6 +16,7 @@ import { pythonWith } from "../tools/python-env.ts";
 import { fastest, measure, type Measurement } from "./measure.ts";
 import { s3SliceRows, s3SliceVerdicts } from "./s3-slice.ts";
 import { sparseRecording } from "./sparse.ts";
+import { startUp } from "./start-up.ts";
 import { type Verdict, verdictTable } from "./verdicts.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
@@ -240,6 +241,13 @@ for (const { title, rows: rowsOf, verdicts: verdictsOf } of groups) {
   });
   console.log(table(["work", "time", "peak memory", "output", "speed against"], lines));
   verdicts.push(...verdictsOf((name) => best.get(name)!));
+}
+
+const STARTING = "start-up: least of 20 runs";
+if (STARTING.includes(only)) {
+  const { lines, verdicts: promises } = await startUp(fuse, quick ? 3 : undefined);
+  console.log(`\n### ${STARTING}\n\n${table(["until", "time"], lines)}`);
+  verdicts.push(...promises);
 }
 
 console.log(`\n### Floors and aims\n\n${verdictTable(verdicts)}`);

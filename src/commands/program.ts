@@ -1,7 +1,6 @@
 /** The verbs, their help and the default verb, on top of commander. */
 import { Command, Option } from "commander";
 import { VERSION } from "../plan/attributes.ts";
-import { withMapping } from "./mapping-flags.ts";
 import { type Flag, type FlagKey, FLAGS, type FlagValues } from "./flags.ts";
 
 /** A verb: what it takes, and the module that does it (loaded when used). */
@@ -288,6 +287,7 @@ function option(flag: Flag, longHelp: boolean): Option {
 /** Runs the command line; gives the exit status. */
 export async function runProgram(argv: string[]): Promise<number> {
   let status = 0;
+  const args = withDefaultVerb(argv);
   const longHelp = argv.includes("--help") || argv[0] === "help";
   const program = new Command("sparc-fuse")
     .description("Recordings and images of neuroscience as data you can simply open.")
@@ -307,6 +307,8 @@ export async function runProgram(argv: string[]): Promise<number> {
       .usage(verb.usage)
       .helpOption("-h, --help", HELP)
       .exitOverride();
+    // The options of a verb that is not asked for are never looked at.
+    if (!args.includes(verb.name)) continue;
     for (const [name, help] of verb.arguments) command.argument(name, help);
     for (const key of verb.flags) {
       const flag: Flag = FLAGS[key];
@@ -320,6 +322,11 @@ export async function runProgram(argv: string[]): Promise<number> {
     }
     command.addHelpText("after", examplesText(verb));
     command.action(async () => {
+      // Loaded for work only: help and version come without the host's codecs and the sources.
+      const [{ withMapping }] = await Promise.all([
+        import("./mapping-flags.ts"),
+        import("../platform/node.ts"),
+      ]);
       const flags = await withMapping(flagValues(command, verb));
       status = await verb.run(command.args, flags);
     });
@@ -329,7 +336,7 @@ export async function runProgram(argv: string[]): Promise<number> {
     examplesText(VERBS[0]) + "\n\nA dataset number, file or URL without a verb is converted.",
   );
   try {
-    await program.parseAsync(withDefaultVerb(argv), { from: "user" });
+    await program.parseAsync(args, { from: "user" });
   } catch (error) {
     const { code, exitCode } = error as { code?: string; exitCode?: number };
     if (code === undefined || !code.startsWith("commander.")) throw error;
