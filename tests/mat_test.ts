@@ -1,6 +1,7 @@
 /** MAT-files of level 4 and 5: what they hold, and what is made of it. */
 import assert from "node:assert/strict";
 import { openMat } from "../decoders/containers/mat-reader.ts";
+import { charRows } from "../decoders/containers/mat-text.ts";
 import { mat } from "../decoders/containers/mat.ts";
 import { isFuseError } from "../src/errors.ts";
 import type { Dataset, NamedArray } from "../src/model/dataset.ts";
@@ -89,6 +90,16 @@ Deno.test("every class of array, in both byte orders, compressed or not", async 
       s: text("abc", "def"),
       u: { kind: "char", rows: ["µV λ"], utf8: true },
       m: { kind: "sparse", shape: [3, 2], ir: [0, 2], jc: [0, 1, 2], values: [5, 6] },
+      truths: {
+        kind: "sparse",
+        shape: [3, 2],
+        ir: [0, 1, 2, 0, 1],
+        jc: [0, 3, 5],
+        values: [1, 1, 1, 1, 1],
+        logical: true,
+      },
+      // Room for three values of which one is in use.
+      roomy: { kind: "sparse", shape: [3, 1], ir: [1, 0, 0], jc: [0, 1], values: [5, 0, 0] },
     }, way);
     assert.deepEqual(valuesOf(dataset, "source/d"), [1, 3, 5, 2, 4, 6]);
     assert.deepEqual(arrayOf(dataset, "source/d").shape, [2, 3]);
@@ -107,6 +118,10 @@ Deno.test("every class of array, in both byte orders, compressed or not", async 
     assert.deepEqual(valuesOf(dataset, "source/m/indices"), [0, 2]);
     assert.deepEqual(valuesOf(dataset, "source/m/indptr"), [0, 1, 2]);
     assert.deepEqual(valuesOf(dataset, "source/m/data"), [5, 6]);
+    assert.deepEqual(valuesOf(dataset, "source/roomy/data"), [5]);
+    assert.equal(arrayOf(dataset, "source/truths/data").dtype, "bool");
+    assert.deepEqual(valuesOf(dataset, "source/truths/data"), [1, 1, 1, 1, 1]);
+    assert.deepEqual(valuesOf(dataset, "source/roomy/indices"), [1]);
     assert.equal(dataset.recordings.length, 0);
   }
 });
@@ -370,6 +385,12 @@ Deno.test("EEGLAB: electrodes, events in seconds", async () => {
   );
   assert.deepEqual([...(time as Float64Array)], [0, 1.05]);
   assert.deepEqual(label, ["go", "7"]);
+});
+
+Deno.test("text of several pages is read row by row, page by page", () => {
+  assert.deepEqual(charRows("acbdegfh", [2, 2, 2]), ["ab", "cd", "ef", "gh"]);
+  assert.deepEqual(charRows("abcdef", [1, 3, 2]), ["abc", "def"]);
+  assert.deepEqual(charRows("", [0, 3]), []);
 });
 
 Deno.test("damaged files are refused with a place and a reason", async () => {

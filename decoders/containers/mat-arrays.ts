@@ -108,7 +108,8 @@ export class ArrayWriter {
       ...(nothing ? { matlab_size: node.shape } : {}),
       ...more,
     };
-    const base = { path, dtype, dims: dimsOf(path, shape), shape, attributes };
+    const units = node.units ? { units: node.units } : {};
+    const base = { path, dtype, dims: dimsOf(path, shape), shape, attributes, ...units };
     const layout = gridOf(node);
     if (layout) {
       const permutation = shape.map((_, i) => shape.length - 1 - i);
@@ -186,6 +187,10 @@ export class ArrayWriter {
     if (values === 0) {
       return this.#texts([...node.fields.keys()], [node.fields.size], `${path}/field_names`, node);
     }
+    if (node.objectClass) {
+      const groups = this.dataset.groups ??= [];
+      groups.push({ path, attributes: describe(node) });
+    }
     for (const [name, items] of node.fields) {
       const field = name.replaceAll("/", "_");
       if (count === 1) this.add(items[0], `${path}/${field}`);
@@ -209,7 +214,8 @@ function streamOf(part: MatPart): string {
 
 function describe(node: MatNode): Attributes {
   const object = node.kind === "struct" && node.objectClass;
-  return { matlab_class: node.matlabClass, ...(object ? { matlab_object: object } : {}) };
+  const { matlabClass, notes } = node;
+  return { matlab_class: matlabClass, ...(object ? { matlab_object: object } : {}), ...notes };
 }
 
 /** The path as a word: a group and the groups in it must not give one dimension two sizes. */

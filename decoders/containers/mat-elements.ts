@@ -161,16 +161,18 @@ export async function readIntegers(
 
 /**
  * Real or imaginary values of an array: kept when they are few, else where they are. `count` is how many
- * there must be; `end` where the next element begins.
+ * there must be; `end` where the next element begins. So many `truths` are a byte each, whatever type the tag
+ * states: MATLAB calls those of sparse matrices doubles.
  */
 export async function readPart(
   cursor: ByteCursor,
   context: MatContext,
   element: PackedElement | undefined,
   count?: number,
+  truths?: number,
 ): Promise<{ part: MatPart; count: number; end: number }> {
   const tag = await readTag(cursor, context);
-  const dtype = NUMERIC[tag.type];
+  const dtype = tag.bytes === truths ? "uint8" : NUMERIC[tag.type];
   if (!dtype) {
     if (tag.bytes === 0 && !count) {
       const values = new Float64Array(0);

@@ -20,6 +20,8 @@ import {
   type StructNode,
 } from "./mat-model.ts";
 import { charRows, decodeChars } from "./mat-text.ts";
+import { resolveObjects } from "./mat-objects.ts";
+import { functionHandle } from "./mat-parser.ts";
 import { headerText } from "./mat-v5.ts";
 
 /** Arrays up to this size are kept in memory. */
@@ -54,7 +56,10 @@ export async function readLevelSeven(
     const object = await file.root.child(name);
     variables.push(await parser.node(object, name, 0));
   }
-  return { version: "7.3", header: headerText(head), variables, warnings: parser.warnings };
+  const { warnings } = parser;
+  const open = () => parser.objectCells();
+  const resolved = await resolveObjects(variables, warnings, source, true, open, signal);
+  return { version: "7.3", header: headerText(head), variables: resolved, warnings };
 }
 
 /** Turns HDF5 objects into variables. */
@@ -78,13 +83,22 @@ class ObjectParser {
     return opaque(name, "unknown", "a link that leads to no array");
   }
 
+  /** Cells with the properties of all objects. */
+  async objectCells(): Promise<MatNode[] | undefined> {
+    const system = await this.file.root.child("#subsystem#");
+    const cells = system instanceof Group ? await system.child("MCOS") : null;
+    if (!(cells instanceof Dataset5) || cells.type.class !== "reference") return undefined;
+    const items: MatNode[] = [];
+    for (const part of await this.#references(cells)) {
+      items.push(await this.node(await part(), "", 1));
+    }
+    return items;
+  }
+
   async #group(group: Group, name: string, depth: number): Promise<MatNode> {
     const attributes = await group.attributes();
     const matlabClass = textAttribute(attributes, "MATLAB_class") ?? "struct";
     if (attributes.has("MATLAB_sparse")) return await this.#sparse(group, attributes, name);
-    if (matlabClass === "function_handle") {
-      return opaque(name, matlabClass, "a function handle holds no data");
-    }
     const fields = new Map<string, MatNode[]>();
     let shape = [1, 1];
     for (const field of await fieldNames(group, attributes)) {
@@ -108,6 +122,8 @@ class ObjectParser {
     }
     const objectClass = matlabClass === "struct" ? {} : { objectClass: matlabClass };
     const node: StructNode = { name, matlabClass: "struct", shape, kind: "struct", fields };
+    if (matlabClass === "function_handle") return opaque(name, matlabClass, functionHandle(node));
+    if (fields.has("EnumerationInstanceTag")) return object(name, matlabClass, node);
     return { ...node, ...objectClass };
   }
 
@@ -140,7 +156,9 @@ class ObjectParser {
     const rows = Number(attributes.get("MATLAB_sparse")?.values[0] ?? 0);
     const indptr = await part("jc");
     const shape = [rows, Math.max(0, elementsOf(indptr.shape) - 1)];
-    const [values, indices] = [await part("data"), await part("ir")];
+    const [numbers, indices] = [await part("data"), await part("ir")];
+    const logical = textAttribute(attributes, "MATLAB_class") === "logical";
+    const values = logical ? { ...numbers, matlabClass: "logical" } : numbers;
     return { name, matlabClass: "sparse", shape, kind: "sparse", indices, indptr, values };
   }
 
@@ -148,8 +166,12 @@ class ObjectParser {
     const attributes = await dataset.attributes();
     const stated = textAttribute(attributes, "MATLAB_class");
     if (Number(attributes.get("MATLAB_object_decode")?.values[0] ?? 0) > 0) {
-      const why = `a ${stated} object (MCOS) can be read by MATLAB only`;
-      return opaque(name, stated ?? "object", why);
+      const plain = dataset.type.class === "integer" && !dataset.obstacle();
+      return object(
+        name,
+        stated,
+        plain ? await this.#numbers(dataset, "", matlabShape(dataset), "uint32") : undefined,
+      );
     }
     const obstacle = dataset.obstacle();
     if (obstacle) return opaque(name, stated ?? "unknown", obstacle.what);
@@ -244,6 +266,13 @@ function empty(): NumericNode {
 
 function opaque(name: string, matlabClass: string, why: string): MatNode {
   return { name, matlabClass, shape: [1, 1], kind: "opaque", why };
+}
+
+/** An object whose properties are in the subsystem. */
+function object(name: string, matlabClass = "object", reference: MatNode | undefined): MatNode {
+  const why = `a ${matlabClass} object can be read by MATLAB only`;
+  const base = { name, matlabClass, shape: [1, 1], kind: "opaque" as const, why };
+  return reference ? { ...base, reference } : base;
 }
 
 function textAttribute(attributes: Attributes5, name: string): string | undefined {

@@ -1,4 +1,5 @@
 /** MATLAB variables as this reader sees them, whatever version of MAT-file they come from. */
+import type { Attributes } from "../../src/model/dataset.ts";
 import type { DType, NumericArray } from "../../src/model/dtype.ts";
 import type { ChunkLayout } from "../../src/model/layout.ts";
 
@@ -35,6 +36,10 @@ interface NodeBase {
   matlabClass: string;
   /** As MATLAB's size() gives it. */
   shape: number[];
+  /** Unit of the values, where a table states it. */
+  units?: string;
+  /** What else is known of it, in the words of the store's attributes. */
+  notes?: Attributes;
 }
 
 /** Numbers or truth values. The stored type may be narrower than the class; the values are the same. */
@@ -74,11 +79,13 @@ export interface SparseNode extends NodeBase {
   values: NumericNode;
 }
 
-/** What cannot be read without MATLAB. */
+/** What cannot be read without MATLAB, or has not been found in the objects' own part of the file yet. */
 export interface OpaqueNode extends NodeBase {
   kind: "opaque";
   /** What it is, for the list of what is left out. */
   why: string;
+  /** Of an object of MATLAB's class system: where its properties are. */
+  reference?: MatNode;
 }
 
 /** A variable, or what lies in a cell or a field. */

@@ -3,19 +3,22 @@
 const UTF8 = new TextDecoder();
 
 /**
- * Characters of a char array in MATLAB's order (down the columns) as rows. Characters that two code units
+ * Characters of a char array in MATLAB's order (down the columns) as rows, page by page. Characters that two code units
  * make up are one or two of the array's elements, depending on who wrote it.
  */
 export function charRows(text: string, shape: readonly number[]): string[] {
-  const [rows = 0, ...rest] = shape;
-  const columns = rest.reduce((a, b) => a * b, 1);
-  if (rows === 0 || columns === 0) return [];
-  if (rows === 1) return [text];
-  const units = text.length === rows * columns ? text.split("") : [...text];
-  return Array.from({ length: rows }, (_, row) => {
-    let line = "";
-    for (let column = 0; column < columns; column++) line += units[column * rows + row] ?? " ";
-    return line;
+  const [rows = 0, columns = 1, ...rest] = shape;
+  const pages = rest.reduce((a, b) => a * b, 1);
+  if (rows === 0 || columns === 0 || pages === 0) return [];
+  if (rows === 1 && pages === 1) return [text];
+  const units = text.length === rows * columns * pages ? text.split("") : [...text];
+  return Array.from({ length: rows * pages }, (_, line) => {
+    const row = line % rows, page = (line - row) / rows;
+    let found = "";
+    for (let column = 0; column < columns; column++) {
+      found += units[(page * columns + column) * rows + row] ?? " ";
+    }
+    return found;
   });
 }
 

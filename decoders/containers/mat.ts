@@ -40,9 +40,9 @@ export const mat: FormatDescriptor = {
   needs: "random",
   reads:
     "all numeric classes, structs, cells, text, sparse and complex, compressed or not, either " +
-    "byte order; LabChart and Spike2 exports, EEGLAB (.fdt too), FieldTrip, times or a rate with arrays " +
-    "as recordings, everything else as arrays",
-  missing: "MATLAB objects (string, table, datetime ...), function handles, EEGLAB .dat files",
+    "byte order; string, datetime, table, timetable and other objects; LabChart and Spike2 exports, " +
+    "EEGLAB (.fdt too), FieldTrip, times or a rate with arrays as recordings, everything else as arrays",
+  missing: "function handles, Java objects, EEGLAB .dat files",
   references: ["MathWorks MAT-File Format (R2023b)", "HDF5 specification 3.0", "scipy.io", "mat73"],
   probe,
   load: async () => {

@@ -16,9 +16,17 @@ export type MatValue =
   | { kind: "char"; rows: string[]; utf8?: boolean }
   | { kind: "cell"; shape: number[]; items: MatValue[] }
   | { kind: "struct"; shape?: number[]; fields: Record<string, MatValue[]> }
-  | { kind: "sparse"; shape: number[]; ir: number[]; jc: number[]; values: number[] }
+  | {
+    kind: "sparse";
+    shape: number[];
+    ir: number[];
+    jc: number[];
+    values: number[];
+    /** Truth values: a byte each, though the type stated is that of doubles. */
+    logical?: boolean;
+  }
   | { kind: "function" }
-  | { kind: "opaque"; type: string };
+  | { kind: "opaque"; type: string; reference?: MatValue };
 
 const CLASSES = {
   double: 6,
@@ -50,6 +58,8 @@ const STORED = {
 export interface MatFileOptions {
   littleEndian?: boolean;
   compress?: boolean;
+  /** Cells of the objects' part, at the file's end. */
+  objects?: MatValue[];
 }
 
 /** A double array from numbers in MATLAB's order. */
@@ -195,10 +205,12 @@ class ElementWriter {
       }
       case "sparse":
         return [
-          ...this.#head(5, 0, value.shape, name),
+          ...this.#head(5, value.logical ? 2 : 0, value.shape, name),
           this.numbers(value.ir, "int32"),
           this.numbers(value.jc, "int32"),
-          this.numbers(value.values, "double"),
+          value.logical
+            ? this.element(STORED.double[0], Uint8Array.from(value.values))
+            : this.numbers(value.values, "double"),
         ];
       case "function":
         return [...this.#head(16, 0, [1, 1], name), this.matrix(text("sin"), "")];
@@ -208,7 +220,7 @@ class ElementWriter {
           this.name(name),
           this.name("MCOS"),
           this.name(value.type),
-          this.matrix(doubles([1, 1], [1]), ""),
+          this.matrix(value.reference ?? doubles([1, 1], [1]), ""),
         ];
     }
   }
@@ -219,10 +231,68 @@ async function deflate(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<Array
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
+/** The variable without a name: the bytes of a file with a header of eight bytes. */
+function objectsPart(writer: ElementWriter, cells: MatValue[]): MatValue {
+  const head = new Uint8Array(8);
+  new DataView(head.buffer).setUint16(0, 0x0100, writer.le);
+  new DataView(head.buffer).setUint16(2, 0x4d49, writer.le);
+  const reference: MatValue = { kind: "cell", shape: [cells.length, 1], items: cells };
+  const system = struct({ MCOS: { kind: "opaque", type: "FileWrapper__", reference } });
+  const values = [...head, ...writer.matrix(system, "")];
+  return { kind: "numbers", class: "uint8", shape: [1, values.length], values };
+}
+
+/** What the table of a file's objects says. */
+export interface ObjectTable {
+  names: string[];
+  /** Index of each class's name, from 1. */
+  classes: number[];
+  /** Class, block of what the class saved, block of own properties. */
+  objects: [number, number, number][];
+  /** Properties: index of the name, 1 for a value in a cell, index of the cell. */
+  saved: number[][][];
+  own: number[][][];
+}
+
+/** The first cell of the objects' part. */
+export function objectTable(
+  { names, classes, objects, saved, own }: ObjectTable,
+  littleEndian = true,
+): MatValue {
+  const text = [...new TextEncoder().encode(names.map((n) => `${n}\0`).join(""))];
+  while (text.length % 8) text.push(0);
+  const blocks = (all: number[][][]) =>
+    all.flatMap((properties) => {
+      const words = [properties.length, ...properties.flat()];
+      return words.length % 2 ? [...words, 0] : words;
+    });
+  const regions = [
+    [0, 0, 0, 0, ...classes.flatMap((name) => [0, name, 0, 0])],
+    blocks([[], ...saved]),
+    [0, 0, 0, 0, 0, 0, ...objects.flatMap(([type, s, o], i) => [type, 0, 0, s, o, i + 1])],
+    blocks([[], ...own]),
+    [0, 0],
+  ];
+  let at = 40 + text.length;
+  const offsets = [at, ...regions.map((words) => at += 4 * words.length), 0, 0].slice(0, 8);
+  const values = [
+    ...numberBytes([4, names.length, ...offsets], "uint32", littleEndian),
+    ...text,
+    ...numberBytes(regions.flat(), "uint32", littleEndian),
+  ];
+  return { kind: "numbers", class: "uint8", shape: [values.length, 1], values };
+}
+
+/** What stands for objects of a class, by their numbers from 1. */
+export function objectReference(type: number, ...ids: number[]): MatValue {
+  const values = [0xdd000000, 2, ids.length, 1, ...ids, type];
+  return { kind: "numbers", class: "uint32", shape: [values.length, 1], values };
+}
+
 /** A file of level 5. */
 export async function matFile(
   variables: Record<string, MatValue>,
-  { littleEndian = true, compress = false }: MatFileOptions = {},
+  { littleEndian = true, compress = false, objects }: MatFileOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   const head = new Uint8Array(128).fill(32, 0, 116);
   head.set(new TextEncoder().encode("MATLAB 5.0 MAT-file, Platform: TEST"));
@@ -231,8 +301,13 @@ export async function matFile(
   view.setUint16(126, 0x4d49, littleEndian);
   const writer = new ElementWriter(littleEndian);
   const parts: Uint8Array[] = [head];
-  for (const [name, value] of Object.entries(variables)) {
+  const all = Object.entries(variables);
+  if (objects) all.push(["", objectsPart(writer, objects)]);
+  for (const [name, value] of all) {
     const element = writer.matrix(value, name);
+    if (objects && name === "") {
+      view.setBigUint64(116, BigInt(parts.reduce((n, p) => n + p.length, 0)), littleEndian);
+    }
     if (!compress) {
       parts.push(element);
       continue;
