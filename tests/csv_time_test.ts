@@ -155,6 +155,27 @@ Deno.test("csv time: large files with a break or another step at the end get no 
   assert.match(slower.dataset.warnings.join(), /0\.001 s at the start and 0\.002 s at the end/);
 });
 
+Deno.test("csv time: since the start, beside a date, of events, and other axes", async () => {
+  const since = await openTable(
+    "subject,time since start (s),amp (mV)\n" +
+      lines(40, (i) => `${i < 20 ? "a" : "b"},${5 * (i % 20)},${wave(i)}`),
+  );
+  assert.deepEqual(since.dataset.recordings[0].channels.map((c) => c.name), ["amp a", "amp b"]);
+  const dated = await openTable(
+    "Timestamp,Elapsed (s),EMG\n" +
+      lines(40, (i) => `2021-01-01 10:00:${String(i).padStart(2, "0")},${i},${wave(i)}`),
+  );
+  assert.deepEqual(dated.dataset.recordings[0].channels.map((c) => c.name), ["EMG"]);
+  assert.deepEqual(array(dated, "source/Elapsed").slice(0, 2), [0, 1]);
+  const spikes = await openTable("spike_time,unit\n" + lines(40, (i) => `${i * i / 7},${i % 3}`));
+  assert.equal(spikes.dataset.recordings.length, 0);
+  assert.equal(spikes.dataset.events.length, 1);
+  const spectrum = await openTable(
+    "Frequency (Hz),Power (dB)\n" + lines(90, (i) => `${i},${wave(i)}`),
+  );
+  assert.equal(spectrum.dataset.recordings.length, 0);
+});
+
 Deno.test("csv units: what is a unit and what is not", () => {
   const yes = [
     "mV",

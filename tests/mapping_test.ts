@@ -199,6 +199,30 @@ Deno.test("what is not clearly a signal stays an array, and is named as a rival"
   assert(rivals.every((r) => r.score < 60));
 });
 
+Deno.test("rates in settings beside, under the signal's own name, and times that are axes", async () => {
+  const settings = await map([variable("data/ecg", [5000], "float32")], {
+    data: {},
+    metadata: { sampling_rate: 200 },
+  });
+  assert.equal(settings!.recordings[0].samplingFrequency, 200);
+  const scalar = (path: string, value: number) =>
+    variable(path, [1], "float64", {}, Float64Array.of(value));
+  const own = await map([
+    variable("emg", [4000], "float32"),
+    scalar("fs_emg", 2000),
+    variable("ecg", [1000], "float32"),
+    scalar("ecg_fs", 500),
+  ]);
+  assert.deepEqual(own!.recordings.map((r) => [r.name, r.samplingFrequency]), [
+    ["emg", 2000],
+    ["ecg", 500],
+  ]);
+  const axis = variable("x", [500], "float64", { units: "ms" }, steps(500, 5));
+  const scaled = await map([{ ...variable("trace", [500, 2], "float32"), axes: ["x", ""] }, axis]);
+  assert.equal(scaled!.recordings[0].samplingFrequency, 200);
+  assert.equal(scaled!.recordings.length, 1);
+});
+
 Deno.test("moments are read with all their digits", () => {
   const a = readMoment("2022-03-28 20:03:52.303544")!,
     b = readMoment("2022-03-28 20:04:23.921393")!;

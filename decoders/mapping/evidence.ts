@@ -113,6 +113,15 @@ const MOST_RATES = 256;
 const SETTINGS =
   /^(?:settings|metadata|meta|info|parameters|params|header|config|general|properties)$/i;
 
+/** A name without that of a signal in front of it or behind it: "fs_emg" -> "fs". */
+function withoutName(name: string, signal: string): string {
+  const lower = name.toLowerCase(), own = signal.toLowerCase();
+  if (own.length < 2 || lower === own) return name;
+  if (lower.endsWith(`_${own}`)) return name.slice(0, -own.length - 1);
+  if (lower.startsWith(`${own}_`)) return name.slice(own.length + 1);
+  return name;
+}
+
 /** The sampling rate that is nearest to a variable. */
 export async function findRate(
   variable: Variable,
@@ -121,10 +130,10 @@ export async function findRate(
 ): Promise<Found<number> | undefined> {
   const own = rateOf(variable.attributes);
   if (own) return { value: own.value, where: `its attribute ${own.name}`, distance: 0 };
-  let distance = 1;
+  let distance = 1, near: Found<number> | undefined;
   for (const group of groupsAround(groupOf(variable.path))) {
     const place = group === "" ? "the root" : `group ${group}`;
-    const settings = [...neighbours.keys()].filter((g) =>
+    const settings = [...new Set([...neighbours.keys(), ...groups.keys()])].filter((g) =>
       groupOf(g) === group && g !== group && SETTINGS.test(nameOf(g))
     );
     for (const from of [group, ...settings]) {
@@ -132,8 +141,10 @@ export async function findRate(
         // One rate for all channels may be written once for each.
         if (sizeOf(other.shape) < 1 || sizeOf(other.shape) > MOST_RATES) continue;
         if (other.dtype === "string" && sizeOf(other.shape) > 1) continue;
-        const name = nameOf(other.path);
+        const full = nameOf(other.path);
+        const name = from === group ? withoutName(full, nameOf(variable.path)) : full;
         if (!RATE.test(normal(name).key) && !INTERVAL.test(normal(name).key)) continue;
+        const named = name !== full;
         const [value, ...more] = await other.values() as ArrayLike<string | number | bigint> & [];
         if (more.some((v) => v !== value)) continue;
         const unit = other.attributes.units ?? other.attributes.unit;
@@ -141,8 +152,13 @@ export async function findRate(
         const rate = number === undefined
           ? undefined
           : rateFrom(name, number, typeof unit === "string" ? unit : "");
-        if (rate !== undefined) return { value: rate, where: `the scalar ${other.path}`, distance };
+        if (rate === undefined) continue;
+        const found = { value: rate, where: `the scalar ${other.path}`, distance };
+        // A rate that bears the signal's name is its own: "fs_emg" beside "emg".
+        if (named) return { ...found, distance: 0 };
+        near ??= found;
       }
+      if (near) return near;
       const stated = rateOf(groups.get(from) ?? {});
       if (stated) {
         return { value: stated.value, where: `attribute ${stated.name} of ${place}`, distance };

@@ -1,7 +1,8 @@
 /** Finds the recordings in a container whose format says nothing of time series. */
+import { timeFactor } from "../tables/csv-units.ts";
 import { findEvoked } from "./evoked.ts";
 import { type Choice, explanation } from "./explain.ts";
-import { findStart, type Neighbours, readMoment } from "./evidence.ts";
+import { findStart, type Neighbours, readMoment, textsIn } from "./evidence.ts";
 import { type Candidate, judge, kinKey, SIGNAL_SCORE } from "./signals.ts";
 import { findSweeps } from "./sweeps.ts";
 import { findTimestamped } from "./timestamped.ts";
@@ -60,8 +61,13 @@ async function byScore(
 ): Promise<Mapping | null> {
   const { variables, groups } = tree;
   const vectors: TimeVector[] = [];
+  // An axis of another array that is in units of time needs no name for it.
+  const axes = new Set(variables.flatMap((v) => v.axes ?? []));
   for (const variable of variables) {
-    const vector = await readTimeVector(variable);
+    const units = textsIn(variable.attributes.units ?? variable.attributes.unit)?.[0] ?? "";
+    const isAxis = axes.has(variable.path) &&
+      timeFactor(units.replace(/\s+since\s.*$/i, "")) !== null;
+    const vector = await readTimeVector(variable, isAxis ? {} : undefined);
     if (vector) vectors.push(vector);
   }
   const named = variables.filter((v) => isTimeName(nameOf(v.path)));
@@ -70,9 +76,10 @@ async function byScore(
     ? await findSweeps(variables, vectors, groups, neighbours)
     : [];
   const inSweeps = new Set(sweeps.flatMap((r) => r.signals.map((s) => s.variable.path)));
+  const clocks = new Set(vectors.map((v) => v.variable.path));
   const candidates: Candidate[] = [];
   for (const variable of variables) {
-    if (inSweeps.has(variable.path)) continue;
+    if (inSweeps.has(variable.path) || clocks.has(variable.path)) continue;
     const candidate = await judge(variable, vectors, groups, neighbours, named);
     if (candidate) candidates.push(candidate);
   }

@@ -18,7 +18,7 @@ import { groupOf, nameOf, sizeOf, type Variable } from "./variables.ts";
 export const SIGNAL_SCORE = 60;
 
 const SIGNAL =
-  /(?:^|[^a-z])(?:signals?|data|raw|traces?|waveforms?|waves?|ecg|ekg|eeg|emg|eog|egg|eng|lfp|mua|ieeg|ecog|ppg|bvp|gsr|eda|resp(?:iration)?|pressure|volt(?:age|s)?|current|potential|neural|recordings?|analog|adc|samples|series|force|flow|temp(?:erature)?|hr|heart_?rate|bp|abp|lvp|vm|im|membrane|fluorescence|dff|sweeps?|channels?|ch\d+|chan\d*|timeseries|values|y|v|i)(?:$|[^a-z])/i;
+  /(?:^|[^a-z])(?:signals?|data|val|raw|traces?|waveforms?|waves?|ecg|ekg|eeg|emg|eog|egg|eng|lfp|mua|ieeg|ecog|ppg|bvp|gsr|eda|resp(?:iration)?|pressure|volt(?:age|s)?|current|potential|neural|recordings?|analog|adc|samples|series|force|flow|temp(?:erature)?|hr|heart_?rate|bp|abp|lvp|vm|im|membrane|fluorescence|dff|sweeps?|channels?|ch\d+|chan\d*|timeseries|values|y|v|i)(?:$|[^a-z])/i;
 const OTHER =
   /(?:^|[^a-z])(?:spikes?|events?|markers?|triggers?|idx|index|indices|ids?|labels?|electrodes?|positions?|coordinates?|coords?|xyz|locations?|thresholds?|map(?:ping)?|frame_?nos?|frames?|freqs?|frequenc(?:y|ies)|lat(?:itude)?|lon(?:gitude)?|bins?|edges|mask|hist(?:ogram)?|weights?|templates?|units?|clusters?|trials?|spectr(?:um|a|ogram)|psd|power)(?:$|[^a-z])/i;
 
@@ -39,7 +39,7 @@ export interface Candidate {
 
 /** Names that stand for signals even where nothing tells their rate. */
 const CLEAR_SIGNAL =
-  /^(?:[lr]_?)?(?:raw_?)?(?:signals?|traces?|waveforms?|recordings?|ecg|ekg|eeg|emg|eog|egg|eng|lfp|ieeg|ecog|ppg|voltages?|membrane_?potential|neural)(?:_?(?:data|raw|signals?|traces?|filt(?:ered)?|mv|uv|v|\d+))*$/i;
+  /^(?:[lr]_?)?(?:raw_?)?(?:signals?|val|traces?|waveforms?|recordings?|ecg|ekg|eeg|emg|eog|egg|eng|lfp|ieeg|ecog|ppg|voltages?|membrane_?potential|neural)(?:_?(?:data|raw|signals?|traces?|filt(?:ered)?|mv|uv|v|\d+))*$/i;
 /** Channels that names are looked for. */
 const MOST_NAMED = 4096;
 /** Channels of one array. */

@@ -9,7 +9,7 @@ const TIME =
 
 /** "timePlot05", "t_sim", "ecgTime": names that have time in them and do not speak of events or durations. */
 const TIMELY =
-  /^(?:t_?(?:sim|vec|axis|ax|plot|\d+)|tm|.*time(?:[ _.]?(?:plot|vec|axis|stamps?|base|s)?[ _]?\d*)?|time.*)$/i;
+  /^(?:t_?(?:sim|vec|axis|ax|plot|\d+)|tm|[a-z0-9]+_t|t_[a-z0-9]+|.*time(?:[ _.]?(?:plot|vec|axis|stamps?|base|s)?[ _]?\d*)?|time.*)$/i;
 const NO_CLOCK =
   /spike|event|stim|trig|onset|offset|trial|rise|decay|fall|react|respon|constant|tau|date|peak|delay|latenc|durat|interval|rr|isi|start|stop|end|begin|zone|out|unit|label|name|session|file|run/i;
 

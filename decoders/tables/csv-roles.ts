@@ -44,6 +44,12 @@ export interface Roles {
 }
 
 const MARKER = /mark|event|trigger|stim|label|annot|comment|note|code|ttl|flag|tag/i;
+/** Times of events rather than of samples. */
+const EVENT_TIMES =
+  /^(?:spike|event|stim(?:ulus)?|trigger|lick|pulse|beat|peak|burst)s?[\s_]*(?:time|onset)/i;
+/** First columns by which other things than time are told apart. */
+const OTHER_AXIS =
+  /^(?:freq(?:uency|uencies)?|wave ?length|wave ?number|distance|depth|dose|conc(?:entration)?|potential|e ?vs|angle|bin(?: ?cent(?:er|re)s?)?|age)\b/i;
 /** A column filled in fewer rows than this is sparse. */
 const SPARSE = 0.5;
 /** Columns of a table that become arrays of their own. */
@@ -65,6 +71,8 @@ export function findRoles(table: HeadTable, small: boolean, stated?: TableRoles)
     });
   }
   const rate = given && !byColumn ? rateOf(given) : statedRate(table);
+  // Elapsed seconds beside a date say the same once more.
+  const second = new Set(time ? rivals.filter(isSure).flatMap((r) => r.parts[0].index) : []);
   const inTime = new Set(time?.parts.map((p) => p.index));
   const names = new Map<string, number>();
   const columns = table.columns.map((column): RoleColumn => {
@@ -77,7 +85,7 @@ export function findRoles(table: HeadTable, small: boolean, stated?: TableRoles)
       : own
       ? "signal"
       : column.class === "number"
-      ? (!stated && isRowNumber(table, column)
+      ? (!stated && (isRowNumber(table, column) || second.has(column.index))
         ? "kept"
         : stated?.signals || isOutside(stated?.range, column.index)
         ? "kept"
@@ -106,6 +114,11 @@ export function findRoles(table: HeadTable, small: boolean, stated?: TableRoles)
     ...(stated ? { stated } : {}),
     ...(rate && shape === "series" ? { statedRate: rate } : {}),
   };
+}
+
+/** True for a column that would be the time if no better one were there. */
+function isSure({ score, parts: [{ kind }] }: TimeChoice): boolean {
+  return score >= 0.85 && kind.kind === "time";
 }
 
 /** True for a column that only counts the rows: without a name, or called so. */
@@ -141,8 +154,13 @@ function findShape(
         ? { shape: "events", why: "it has texts at times and no numbers" }
         : { shape: "table", why: "it has times and nothing else" };
     }
+    if (EVENT_TIMES.test(time.header)) {
+      return { shape: "events", why: `"${time.header}" tells when something happened` };
+    }
     return { shape: "series", why: time.why };
   }
+  const other = OTHER_AXIS.exec(columns.find((c) => c.role === "signal")?.header.trim() ?? "")?.[0];
+  if (other && !rated) return { shape: "table", why: `its rows go by ${other}, not by time` };
   if (numbers.length === 0) return { shape: "table", why: "it has no numbers" };
   if (rated) return { shape: "series", why: "the file states a sampling rate" };
   if (numbers.length > MOST_ARRAYS) {

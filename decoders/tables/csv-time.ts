@@ -35,10 +35,14 @@ export interface TimeChoice {
 }
 
 const TIME_WORDS =
-  /^(?:time|times|timestamps?|t|tsec|tms|seconds?|secs?|elapsed|zeit|temps|tiempo|tempo|clock|datetime|date|ms|msec|millis|milliseconds|minutes|hours|onset|timevector|tvec|timebase|timepoint|timepoints|x_value|xvalue|uhrzeit|datum)$/;
+  /^(?:time|times|timestamps?|t|tsec|tms|ts|seconds?|secs?|elapsed|zeit|temps|tiempo|tempo|clock|datetime|date|ms|msec|millis|milliseconds|minutes|hours|onset|timevector|tvec|timebase|timepoint|timepoints|x_value|xvalue|uhrzeit|datum)$/;
 /** Words that turn "time" into a measurement: "reaction time", "time to peak". */
 const MEASURES =
   /^(?:reaction|response|latency|duration|rise|fall|decay|delay|peak|half|width|rr|isi|ibi|per|constant|recovery|survival|to|since|between|of|birth|dob|surgery|death|age|interval|total)$/;
+
+/** "time since start": the time of the recording, not a measured one. */
+const SINCE_START =
+  /^(?:time|elapsed|seconds?|minutes?)\b.*\b(?:since|from)\b.*\b(?:start|begin|beginning|onset|recording|experiment|session|t0)\b/i;
 
 /** Words of a header: split at blanks, signs and capitals. */
 function wordsOf(header: string): string[] {
@@ -51,6 +55,7 @@ function wordsOf(header: string): string[] {
 /** 0: not a name for time, 1: one, 0.4: one that may mean a measured time. */
 function nameScore(header: string): number {
   const words = wordsOf(header);
+  if (SINCE_START.test(header)) return 1;
   if (!words.some((w) => TIME_WORDS.test(w) || /^time(?:stamp)?/.test(w))) return 0;
   return words.some((w) => MEASURES.test(w)) ? 0.4 : 1;
 }
