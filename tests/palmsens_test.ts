@@ -91,3 +91,32 @@ Deno.test("methods are settings; what is neither is named", async () => {
   await fails("anything", "Unsupported");
   await fails(session(timed).slice(0, 100), "Corrupt");
 });
+
+Deno.test("impedance scans inside each other keep their titles; readings keep their marks", async () => {
+  const value = (name: string, v: number) => ({
+    ...array(name, 1, "Ohm", [v]),
+    DataValues: [{ V: v, C: 7, S: 2 }],
+  });
+  const dataset = await open(
+    "a.pssession",
+    session({
+      ...timed,
+      EISDataList: [{
+        Title: "CH 3",
+        DataSet: { Values: [value("Z", 1)] },
+        SubScans: [
+          { Title: "E=0 V", DataSet: { Values: [value("Z", 2)] } },
+          { Title: "E=1 V", DataSet: { Values: [value("Z", 3)] } },
+        ],
+      }],
+    }),
+  );
+  const at = (path: string) => {
+    const { layout } = dataset.arrays.find((a) => a.path === `measurement_1/impedance_1/${path}`)!;
+    return [...(layout as { values: Float64Array }).values];
+  };
+  assert.deepEqual([at("Z"), at("scan_1/Z"), at("scan_2/Z")], [[1], [2], [3]]);
+  assert.deepEqual([at("scan_2/Z_status"), at("scan_2/Z_current_range")], [[2], [7]]);
+  const scan = dataset.groups?.find((g) => g.path.endsWith("impedance_1/scan_2"));
+  assert.equal(scan?.attributes.title, "E=1 V");
+});

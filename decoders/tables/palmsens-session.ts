@@ -15,8 +15,12 @@ interface Values {
   quantity: string;
   arrayType: number;
   values: Float64Array;
+  /** Of each reading: whether it was in range (0), and which range it was taken in. */
+  readings: [name: string, meaning: string, values: Int32Array][];
 }
 
+/** Scans inside scans. */
+const MOST_SCANS = 8;
 /** 1970 in ticks of 100 ns since the year 1. */
 const UNIX_TICKS = 621_355_968_000_000_000n;
 
@@ -67,15 +71,36 @@ export function fillSession(dataset: Dataset, text: string, mostItems: number): 
       }
     });
     list(get(measurement, "eisdatalist")).forEach((eis, k) => {
-      const names = new Set<string>();
-      for (const array of valuesOf(dataset, get(eis, "dataset"))) {
-        addArray(dataset, `${path}/impedance_${k + 1}/${safe(array.name, names)}`, array);
-      }
+      addImpedance(dataset, groups, `${path}/impedance_${k + 1}`, eis, 0);
     });
   });
   dataset.groups = groups;
   dataset.metadata.header = { core_version: words(get(root, "coreversion")) };
   dataset.openStream = openPasses("palmsens", passes);
+}
+
+/** Impedance data, with the scans they are made of: one for each potential, temperature or time. */
+function addImpedance(
+  dataset: Dataset,
+  groups: NonNullable<Dataset["groups"]>,
+  path: string,
+  eis: Json,
+  depth: number,
+): void {
+  const title = words(get(eis, "title"));
+  if (title) groups.push({ path, attributes: { title } });
+  const names = new Set<string>();
+  for (const array of valuesOf(dataset, get(eis, "dataset"))) {
+    addArray(dataset, `${path}/${safe(array.name, names)}`, array);
+  }
+  const scans = list(get(eis, "subscans"));
+  if (depth >= MOST_SCANS) {
+    if (scans.length) dataset.leftOut.push({ what: `scans of ${path}`, why: "scans without end" });
+    return;
+  }
+  scans.forEach((scan, i) =>
+    addImpedance(dataset, groups, `${path}/scan_${i + 1}`, scan, depth + 1)
+  );
 }
 
 /** Arrays over a rising time are a recording, others arrays of their own. */
@@ -113,6 +138,12 @@ function addArrays(dataset: Dataset, passes: Passes, path: string, arrays: Value
       time: { kind: "values", values: time.values },
     });
   }
+  if (time && over.length) {
+    const taken = new Set<string>();
+    for (const array of over) {
+      addReadings(dataset, `${path}/readings/${safe(array.name, taken)}`, array);
+    }
+  }
   const names = new Set<string>();
   for (const array of arrays) {
     if (array === time && over.length || over.includes(array)) continue;
@@ -130,7 +161,29 @@ function addArray(dataset: Dataset, path: string, array: Values, more: Attribute
     ...(array.units ? { units: array.units } : {}),
     attributes: { long_name: array.name, quantity: array.quantity, ...more },
   });
+  addReadings(dataset, path, array);
 }
+
+function addReadings(dataset: Dataset, path: string, { readings }: Values): void {
+  for (const [name, meaning, values] of readings) {
+    dataset.arrays.push({
+      path: `${path}_${name}`,
+      dtype: "int32",
+      dims: ["point"],
+      shape: [values.length],
+      layout: { kind: "values", values },
+      attributes: { long_name: meaning },
+    });
+  }
+}
+
+/** What the file notes of readings beside their values, by the key in each. */
+const READINGS: [key: string, name: string, meaning: string][] = [
+  ["s", "status", "0 where the reading was in range, else the device's mark"],
+  ["c", "current_range", "number of the current range"],
+  ["r", "potential_range", "number of the potential range"],
+  ["t", "timing", "the device's mark of its timing"],
+];
 
 function valuesOf(dataset: Dataset, set: Json | undefined): Values[] {
   return list(get(set, "values")).map((v) => arrayOf(dataset, v)).filter((v) => v !== null);
@@ -152,12 +205,18 @@ function arrayOf(dataset: Dataset, entry: Json | undefined): Values | null {
     dataset.warnings.push(`${name}: ${missing} values are no numbers and are kept as NaN`);
   }
   const unit = get(entry, "unit");
+  const readings = READINGS.flatMap(([key, label, meaning]): Values["readings"] => {
+    const noted = rows.map((row) => get(row, key));
+    if (!noted.some((v) => Number.isInteger(v))) return [];
+    return [[label, meaning, Int32Array.from(noted, (v) => Number.isInteger(v) ? Number(v) : -1)]];
+  });
   return {
     name,
     units: unitOf(unit),
     quantity: words(get(unit, "q")),
     arrayType: Number(get(entry, "arraytype") ?? -1),
     values,
+    readings,
   };
 }
 
@@ -174,6 +233,8 @@ const BASES: Record<string, string> = {
   Volt: "V",
   Coulomb: "C",
   Farad: "F",
+  FahradReal: "F",
+  FahradImaginary: "F",
   Ohm: "Ohm",
   Hertz: "Hz",
   Time: "s",
