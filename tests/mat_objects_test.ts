@@ -183,6 +183,8 @@ Deno.test("a timetable with a rate has the times the rate gives", async () => {
   assert.equal(recording.samplingFrequency, 250);
   assert.equal(recording.segments[0].startSeconds, 2);
   assert.match(recording.channels[0].name, /voltage/);
+  assert.equal(recording.channels[0].units, "mV");
+  assert.deepEqual(dataset.warnings, []);
 });
 
 Deno.test("classes of users: own properties above the class's, arrays of objects, members of enumerations", async () => {

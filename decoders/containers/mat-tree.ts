@@ -83,7 +83,7 @@ function numeric(
     path,
     shape: node.shape,
     dtype: isReal(node) ? node.real.dtype : "bool",
-    attributes: {},
+    attributes: node.units ? { units: node.units } : {},
     streamable: isReal(node) && node.shape.length === 2 && elementsOf(node.shape) > 0,
     values: () => load(0, elementsOf(node.shape)),
     slice: load,
