@@ -299,6 +299,32 @@ Deno.test("legacy: spikes and events of every version, several experiments, file
   assert.deepEqual(second.metadata.header?.settings, { version: "0.4.6" });
 });
 
+Deno.test("legacy: folders without a description are joined by experiment; damaged members are left out", async () => {
+  const header = { version: "0.4", sampleRate: "1000" };
+  const odd = continuous("CH3", [0]);
+  odd[1024 + 8] = 5;
+  const files: Record<string, Uint8Array> = {
+    "100_CH2.continuous": continuous("CH2", [0]),
+    "100_CH10.continuous": continuous("CH10", [0]),
+    "100_CH3.continuous": odd,
+    "104_CH2.continuous": continuous("CH2", [0]),
+    "100_CH2_2.continuous": continuous("CH2", [7000]),
+    "SE_0.spikes": legacy(header, oldSpike(0.4)),
+    "SE_0_2.spikes": legacy(header, oldSpike(0.4)),
+    "messages.events": encode("100 Start Time for Rhythm FPGA (100) @ 1000 Hz\n"),
+  };
+  const first = await open(files);
+  assert.deepEqual(
+    first.recordings.map((r) => [r.name, r.channels.map((c) => c.name)]),
+    [["continuous_100", ["CH2", "CH10"]], ["continuous_104", ["CH2"]]],
+  );
+  assert.deepEqual(first.events.map((e) => e.name), ["SE_0", "messages"]);
+  assert.deepEqual(first.leftOut.map((l) => l.what), ["100_CH3.continuous"]);
+  const second = await open({ "SE_0_2.spikes": files["SE_0_2.spikes"], ...files });
+  assert.equal(second.recordings[0].segments[0].startSeconds, 7);
+  assert.deepEqual(second.events.map((e) => e.name), ["SE_0_2"]);
+});
+
 Deno.test("damage is named", async () => {
   const fails = (files: Record<string, Uint8Array>, tag: string) =>
     assert.rejects(open(files), (e) => isFuseError(e) && e.tag === tag);

@@ -2,9 +2,9 @@
  * The older format: a 1024-byte text header and equal records in each file, channels listed in
  * structure.openephys. Source: Open Ephys GUI documentation, "Open Ephys Format".
  */
-import { ensure, FuseError } from "../../src/errors.ts";
+import { ensure, FuseError, isFuseError } from "../../src/errors.ts";
 import { checkSegments } from "../../src/model/check.ts";
-import type { Attributes, Dataset } from "../../src/model/dataset.ts";
+import type { Dataset } from "../../src/model/dataset.ts";
 import { frameTable, type Segment } from "../../src/model/layout.ts";
 import { type ByteSource, viewOf } from "../../src/source/source.ts";
 import type { OpenOptions } from "../format.ts";
@@ -16,6 +16,7 @@ import {
   usualUnits,
 } from "./openephys-clock.ts";
 import { addEvents, addMessages, addSpikes } from "./openephys-legacy-tables.ts";
+import { describedMembers, settingsOf, undescribedMembers } from "./openephys-legacy-set.ts";
 import { type Passes, uniqueName } from "./record-tables.ts";
 
 /** Bytes of the header of a file. */
@@ -25,12 +26,12 @@ const BLOCK_BYTES = 1 << 20;
 const HEAD_BYTES = 12, OLD_HEAD_BYTES = 10, MARKER_BYTES = 10;
 /** Most bytes of a description or of messages. */
 const MOST_TEXT_BYTES = 64 << 20;
-/** Bytes of settings.xml in which its first section is looked for. */
-const SETTINGS_BYTES = 65_536;
 
 interface LegacyFile {
   headBytes: number;
   kind: string;
+  /** Processor and stream, as the file's name has them. */
+  stream: string;
   source: ByteSource;
   index: number;
   fields: Map<string, string>;
@@ -39,7 +40,8 @@ interface LegacyFile {
   samples: number;
 }
 
-async function readText(source: ByteSource, signal?: AbortSignal): Promise<string> {
+/** The text of a small file. @throws FuseError `Corrupt` where it is large */
+export async function readText(source: ByteSource, signal?: AbortSignal): Promise<string> {
   ensure((source.size ?? 0) <= MOST_TEXT_BYTES, "too large for a text", { source: source.name });
   const bytes = await source.readUpTo(0, source.size ?? MOST_TEXT_BYTES, {
     purpose: "header",
@@ -77,41 +79,52 @@ export async function readFields(
 export async function readLegacy(
   dataset: Dataset,
   passes: Passes,
-  { signal }: OpenOptions,
+  { alone, signal }: OpenOptions,
 ): Promise<void> {
   const [main] = dataset.sources;
   const described = main.name.toLowerCase().endsWith(".openephys");
-  const members = described ? await membersOf(dataset, signal) : [main];
+  const members = described
+    ? await describedMembers(dataset, signal)
+    : await undescribedMembers(dataset, alone ?? false);
   const signals: LegacyFile[] = [];
   for (const member of members.filter((m) => m.name.endsWith(".continuous"))) {
     const index = dataset.sources.indexOf(member);
-    signals.push(await openContinuous(member, index, dataset.warnings, signal));
+    await tolerated(dataset, member, async () => {
+      signals.push(await openContinuous(member, index, dataset.warnings, signal));
+    });
   }
   await addSignals(dataset, signals, signal);
   const rate = dataset.recordings[0]?.samplingFrequency ?? 0;
   const names = new Set<string>();
   let softwareMs: number | undefined;
   for (const member of members) {
-    const name = member.name.replace(/\.\w+$/, "");
-    if (member.name.endsWith(".spikes")) {
-      await addSpikes(dataset, passes, member, uniqueName(name, names), rate, signal);
-    } else if (member.name.endsWith(".timestamps")) {
-      addTimestamps(dataset, member, name);
-    } else if (member.name.endsWith(".events")) {
-      const start = await member.readUpTo(0, 13, { purpose: "header", signal });
-      const binary = new TextDecoder("latin1").decode(start) === "header.format";
-      if (binary) await addEvents(dataset, passes, member, uniqueName(name, names), rate, signal);
-      else {
-        const text = await readText(member, signal);
-        softwareMs = addMessages(dataset, text, uniqueName(name, names), rate) ?? softwareMs;
+    await tolerated(dataset, member, async () => {
+      const name = member.name.replace(/\.\w+$/, "");
+      if (member.name.endsWith(".spikes")) {
+        await addSpikes(dataset, passes, member, uniqueName(name, names), rate, signal);
+      } else if (member.name.endsWith(".timestamps")) {
+        addTimestamps(dataset, member, name);
+      } else if (member.name.endsWith(".events")) {
+        const start = await member.readUpTo(0, 13, { purpose: "header", signal });
+        if (new TextDecoder("latin1").decode(start) === "header.format") {
+          await addEvents(dataset, passes, member, uniqueName(name, names), rate, signal);
+        } else {
+          const text = await readText(member, signal);
+          softwareMs = addMessages(dataset, text, uniqueName(name, names), rate) ?? softwareMs;
+        }
       }
-    }
+    });
   }
+  const lost = dataset.leftOut[0];
+  ensure(dataset.recordings.length + dataset.events.length > 0 || !lost, "nothing can be read", {
+    source: main.name,
+    found: lost && `${lost.what}: ${lost.why}`,
+  });
   const { metadata } = dataset;
   metadata.modality = "electrophysiology";
   metadata.header = {
     ...(signals.length ? Object.fromEntries(signals[0].fields) : {}),
-    ...(described ? await settingsOf(dataset, signal) : {}),
+    ...(members.length > 1 ? await settingsOf(dataset, signal) : {}),
     ...(softwareMs === undefined ? {} : { software_time_ms: softwareMs }),
   };
   if (softwareMs !== undefined) {
@@ -119,60 +132,6 @@ export async function readLegacy(
     const start = momentOfZero(softwareMs, first.length ? Math.min(...first) : 0);
     if (start) metadata.startTime = start;
   }
-}
-
-/** Number of the experiment a description is of: "structure_2.openephys"; 1 where it has none. */
-const experimentOf = (name: string) => Number(/_(\d+)\.openephys$/i.exec(name)?.[1] ?? 1);
-
-/** The files of an experiment: those its description names, and the others beside it that carry its number. */
-async function membersOf(dataset: Dataset, signal?: AbortSignal): Promise<ByteSource[]> {
-  const [main] = dataset.sources;
-  const xml = await readText(main, signal);
-  const named = new Set(
-    [...xml.matchAll(/\bfilename\s*=\s*"([^"]+)"/g)].map((m) =>
-      m[1].replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&quot;", '"')
-        .replaceAll("&apos;", "'").replaceAll("&amp;", "&")
-    ),
-  );
-  const experiment = experimentOf(main.name);
-  const suffix = experiment > 1 ? `_${experiment}` : "";
-  const likely = ["messages", "all_channels"].map((name) => `${name}${suffix}.events`);
-  const beside = await main.siblingNames() ?? [];
-  const others = new Set(beside.filter((n) => /\.openephys$/i.test(n)).map(experimentOf));
-  // Descriptions before 0.6 name the signals alone.
-  const unnamed = beside.filter((name) => {
-    const number = /_(\d+)\.(?:events|spikes)$/.exec(name)?.[1];
-    if (!/\.(events|spikes)$/.test(name)) return false;
-    const own = number === undefined || !others.has(Number(number)) ? 1 : Number(number);
-    return own === experiment;
-  }).sort();
-  const members: ByteSource[] = [];
-  for (const name of new Set([...named, ...likely, ...unnamed])) {
-    if (!/\.(continuous|events|spikes|timestamps)$/.test(name)) continue;
-    const member = await main.sibling(name);
-    if (member) {
-      dataset.sources.push(member);
-      members.push(member);
-    } else if (named.has(name)) dataset.warnings.push(`${name}: not there; left out`);
-  }
-  ensure(members.length > 0, "none of the files it names is there", { source: main.name });
-  return members;
-}
-
-/** What settings.xml says of the program and the machine. */
-async function settingsOf(dataset: Dataset, signal?: AbortSignal): Promise<Attributes> {
-  const [main] = dataset.sources;
-  const experiment = experimentOf(main.name);
-  const file = await main.sibling(experiment > 1 ? `settings_${experiment}.xml` : "settings.xml");
-  if (!file) return {};
-  dataset.sources.push(file);
-  const bytes = await file.readUpTo(0, SETTINGS_BYTES, { purpose: "header", signal });
-  const info = /<INFO>([\s\S]*?)<\/INFO>/.exec(new TextDecoder().decode(bytes))?.[1] ?? "";
-  const settings: Attributes = {};
-  for (const [, key, value] of info.matchAll(/<(VERSION|DATE|OS|MACHINE)\b[^>]*>([^<]*)</g)) {
-    settings[key.toLowerCase()] = value.trim();
-  }
-  return Object.keys(settings).length ? { settings } : {};
 }
 
 /** Synchronised times, one for each record of the signals: seconds as 64-bit floats, without a header. */
@@ -199,6 +158,23 @@ function addTimestamps(dataset: Dataset, source: ByteSource, name: string): void
     },
     attributes: { long_name: "synchronised time of each record, as stored" },
   });
+}
+
+/** Does `step` with a member of the set; what is wrong with any but the opened file leaves only it out. */
+async function tolerated(
+  dataset: Dataset,
+  member: ByteSource,
+  step: () => Promise<void>,
+): Promise<void> {
+  try {
+    await step();
+  } catch (error) {
+    if (member === dataset.sources[0] || !isFuseError(error, "Corrupt", "Truncated", "Limit")) {
+      throw error;
+    }
+    dataset.warnings.push(error.message);
+    dataset.leftOut.push({ what: member.name, why: error.statement });
+  }
 }
 
 async function openContinuous(
@@ -228,8 +204,15 @@ async function openContinuous(
   const rest = bytes % recordBytes;
   if (rest) warnings.push(`${source.name}: the file ends inside a record (${rest} bytes of it)`);
   const records = (bytes - rest) / recordBytes;
-  const kind = channelKind(nameOf({ fields, source }));
-  return { source, index, fields, samples, headBytes, kind, recordBytes, records };
+  const channel = nameOf({ fields, source });
+  const kind = channelKind(channel), stream = streamOf(source.name, channel);
+  return { source, index, fields, samples, headBytes, kind, stream, recordBytes, records };
+}
+
+/** "100_example-data" of "100_example-data_CH1_2.continuous"; "" where the name is another. */
+function streamOf(name: string, channel: string): string {
+  const end = name.lastIndexOf(`_${channel}`);
+  return end > 0 ? name.slice(0, end) : "";
 }
 
 /** Version of a file, 0 where none is stated. */
@@ -249,7 +232,7 @@ async function addSignals(
   const groups = new Map<string, { files: LegacyFile[]; segments: Segment[]; rate: number }>();
   const sweepBytes = COUNTER_BYTES / Math.max(1, files.length);
   const clocks: Clocks = new Map();
-  for (const file of files) {
+  const add = async (file: LegacyFile) => {
     const rate = Number(file.fields.get("sampleRate"));
     ensure(rate > 0 && Number.isFinite(rate), "the file states no sampling rate", {
       source: file.source.name,
@@ -258,20 +241,24 @@ async function addSignals(
     });
     if (!file.records) {
       dataset.leftOut.push({ what: file.source.name, why: "it holds no samples" });
-      continue;
+      return;
     }
     const segments = await segmentsOf(file, rate, { sweepBytes, clocks }, dataset.warnings, signal);
     const shape = segments.map((s) => `${s.startIndex}@${s.startSeconds}`).join(" ");
-    const key = `${rate} ${file.records} ${file.samples} ${file.headBytes} ${file.kind} ${shape}`;
+    const key = `${rate} ${file.records} ${file.samples} ${file.headBytes} ${file.kind} ` +
+      `${file.stream} ${shape}`;
     const group = groups.get(key) ?? { files: [], segments, rate };
     group.files.push(file);
     groups.set(key, group);
-  }
+  };
+  for (const file of files) await tolerated(dataset, file.source, () => add(file));
   const names = new Set<string>();
   const rates = new Set([...groups.values()].map((g) => g.rate));
+  const streams = new Set([...groups.values()].map((g) => g.files[0].stream));
   for (const { files, segments, rate } of groups.values()) {
-    const [{ samples, records, recordBytes, headBytes, kind }] = files;
-    const name = `continuous${kind && groups.size > 1 ? `_${kind}` : ""}` +
+    const [{ samples, records, recordBytes, headBytes, kind, stream }] = files;
+    const name = `continuous${streams.size > 1 && stream ? `_${stream}` : ""}` +
+      (kind && groups.size > 1 ? `_${kind}` : "") +
       (rates.size > 1 ? `_${rate}hz` : "");
     dataset.recordings.push({
       name: uniqueName(name, names),
