@@ -227,6 +227,10 @@ Deno.test("damage is named", async () => {
   await cut(new Uint8Array(20_000), "Corrupt");
   await cut(ncs([[0, 512]]).subarray(0, 900), "Truncated");
   await cut(ncs([[0, 5000]]), "Corrupt");
+  const whole = ncs([[0, 512]]);
+  const session = await open({ "a.ncs": whole, "b.ncs": ncs([[0, 5000]]), "c.ncs": whole });
+  assert.equal(session.recordings[0].channels.length, 2);
+  assert.deepEqual(session.leftOut.map((l) => l.what), ["b.ncs"]);
   const dataset = await open({ "a.ncs": ncs([[0, 512], [256_000, 512]]).subarray(0, -7) });
   assert.match(dataset.warnings[0], /ends inside a record \(1037 bytes/);
 });

@@ -37,7 +37,9 @@ async function open(source: ByteSource, options: OpenOptions): Promise<Dataset> 
   const bytes = signals.reduce((n, f) => n + f.records * f.recordBytes, 0);
   const scans: SignalScan[] = [];
   for (const file of signals) {
-    scans.push(await scanSignal(file, zero, bytes, dataset.warnings, signal));
+    await tolerated(dataset, file, async () => {
+      scans.push(await scanSignal(file, zero, bytes, dataset.warnings, signal));
+    });
   }
   await addSignals(dataset, passes, scans, zero, signal);
   const names = new Set<string>();
@@ -46,13 +48,30 @@ async function open(source: ByteSource, options: OpenOptions): Promise<Dataset> 
       dataset.leftOut.push({ what: file.source.name, why: "it holds no records" });
     } else if (file.kind !== "signal") {
       const plain = { spikes: `spikes_${file.entity}`, events: "events", positions: "positions" };
-      const table = tableOf(file, uniqueName(plain[file.kind as "spikes"], names), zero);
-      await addTable(dataset, passes, table, signal);
+      await tolerated(dataset, file, async () => {
+        const table = tableOf(file, uniqueName(plain[file.kind as "spikes"], names), zero);
+        await addTable(dataset, passes, table, signal);
+      });
     }
   }
   describe(dataset, files, zero);
   dataset.openStream = openPasses("neuralynx", passes);
   return dataset;
+}
+
+/** Does `step` with a file of the session; what is wrong with any but the opened file leaves only it out. */
+async function tolerated(
+  dataset: Dataset,
+  file: NeuralynxFile,
+  step: () => Promise<void>,
+): Promise<void> {
+  try {
+    await step();
+  } catch (error) {
+    if (file.index === 0 || !isFuseError(error, "Corrupt", "Truncated", "Limit")) throw error;
+    dataset.warnings.push(error.message);
+    dataset.leftOut.push({ what: file.source.name, why: error.statement });
+  }
 }
 
 /** Microseconds of the earliest first record. */

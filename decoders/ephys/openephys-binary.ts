@@ -2,7 +2,7 @@
  * The binary format: structure.oebin (JSON), continuous.dat of int16 [sample, channel], and .npy files
  * of sample numbers, times, events and spikes. Source: Open Ephys GUI documentation, "Binary Format".
  */
-import { ensure, FuseError } from "../../src/errors.ts";
+import { ensure, FuseError, isFuseError } from "../../src/errors.ts";
 import type { Channel, Dataset, Recording } from "../../src/model/dataset.ts";
 import { frameTable, type Segment } from "../../src/model/layout.ts";
 import type { OpenOptions } from "../format.ts";
@@ -59,7 +59,13 @@ export async function readBinary(
   for (const key of ["events", "spikes"] as const) {
     for (const entry of entriesOf(root[key])) {
       const label = folderOf(entry).replaceAll("/", "_") || key;
-      await addEvents(dataset, passes, entry, key, uniqueName(label, tables), streams, signal);
+      try {
+        await addEvents(dataset, passes, entry, key, uniqueName(label, tables), streams, signal);
+      } catch (error) {
+        if (!isFuseError(error, "Corrupt", "Truncated", "Unsupported")) throw error;
+        dataset.warnings.push(error.message);
+        dataset.leftOut.push({ what: `${key}/${folderOf(entry)}`, why: error.statement });
+      }
     }
   }
   describe(dataset, root, sync);
