@@ -1,10 +1,12 @@
 /** One case of `tools/hostile.ts`: damages its members one at a time and judges each conversion. */
 import "../src/platform/node.ts";
-import { basename, join } from "node:path";
+import { basename, extname, join } from "node:path";
 import { planFile } from "../src/convert.ts";
 import { identify, OPEN_SCORE } from "../src/identify.ts";
 import { FileSource } from "../src/source/file.ts";
-import { hostileVariants } from "../tests/support/hostile.ts";
+import type { ByteSource } from "../src/source/source.ts";
+import { WrappedSource } from "../src/source/wrapped.ts";
+import { hostileVariants, type Variant } from "../tests/support/hostile.ts";
 import { judge, type Verdict } from "../tests/support/hostile-judge.ts";
 
 /** What a process is asked to do. */
@@ -58,25 +60,54 @@ function openHandles(folder: string): number {
   return count;
 }
 
+/** A source that remembers which files of its set were opened, for their values or only for a look. */
+class Followed extends WrappedSource {
+  constructor(inner: ByteSource, readonly opened: Set<string>) {
+    super(inner);
+  }
+  override async sibling(relativePath: string): Promise<ByteSource | null> {
+    const sibling = await super.sibling(relativePath);
+    if (sibling) this.opened.add(sibling.uri);
+    return sibling;
+  }
+  protected override rewrap(sibling: ByteSource): ByteSource {
+    return new Followed(sibling, this.opened);
+  }
+}
+
+/** At most {@link MEMBERS}, of as many kinds as there are. */
+function varied(members: string[]): string[] {
+  const seen = new Set<string>();
+  const [first, more]: [string[], string[]] = [[], []];
+  for (const member of members) {
+    (seen.has(extname(member)) ? more : first).push(member);
+    seen.add(extname(member));
+  }
+  return [...first, ...more].slice(0, MEMBERS);
+}
+
+/** The member is not there at all. */
+const MISSING: Variant = { name: "missing", bytes: () => new Uint8Array(0) };
+
 /** Paths of the members a reader would open, each with the members it drew on; and what they become. */
 async function openable(folder: string, files: string[]) {
   const found: { main: string; members: string[]; expansion: number }[] = [];
   const claimed = new Set<string>();
   for (const main of files) {
-    const source = FileSource.open(join(folder, main));
+    const opened = new Set<string>();
+    const source = new Followed(FileSource.open(join(folder, main)), opened);
     try {
       const [best] = await identify(source);
       if (!best || best.score < OPEN_SCORE || claimed.has(main)) continue;
       const entry = { main, members: [main], expansion: 16 };
       found.push(entry);
       const { plan, dataset } = await planFile(source);
-      const members = dataset.sources.slice(1).map((s) => {
-        const member = files.find((f) => join(folder, f) === s.uri) ?? basename(s.uri);
-        return member;
-      }).filter((m) => files.includes(m));
-      members.forEach((m) => claimed.add(m));
-      entry.members.push(...new Set(members));
-      entry.members.splice(MEMBERS);
+      const drawn = dataset.sources.slice(1).map((s) => s.uri);
+      const pathOf = (uri: string) => files.find((f) => join(folder, f) === uri) ?? basename(uri);
+      const members = [...new Set([...drawn, ...opened])].map(pathOf)
+        .filter((m) => m !== main && files.includes(m));
+      drawn.forEach((uri) => claimed.add(pathOf(uri)));
+      entry.members.push(...varied([...new Set(members)]));
       const bytes = dataset.sources.reduce((n, s) => n + (s.size ?? 0), 0);
       entry.expansion += 2 * plan.outputBytes / Math.max(1, bytes);
       // Compressed pixels: an image of another size is planned before its tiles are decoded.
@@ -110,14 +141,16 @@ async function runCase(job: WorkerJob): Promise<void> {
           count: Math.max(4, Math.round(job.variants / (member === main ? 1 : 2))),
           seed: job.seed,
         });
+        if (member !== main) variants.push(MISSING);
         for (const variant of variants) {
           if (index++ < job.first || files.includes(variant.rename ?? "")) continue;
           const file = `${basename(job.folder)}/${member}${member === main ? "" : ` of ${main}`}`;
           say({ type: "start", index: index - 1, file, variant: variant.name });
           const renamed = variant.rename === undefined ? place : join(place, "..", variant.rename);
           await Deno.remove(place);
-          await Deno.writeFile(renamed, variant.bytes());
+          if (variant !== MISSING) await Deno.writeFile(renamed, variant.bytes());
           const inputBytes = files.reduce((n, f) => {
+            if (f === member && variant === MISSING) return n;
             const path = f === member ? renamed : join(copy, f);
             return n + Deno.statSync(path).size;
           }, 0);
@@ -131,7 +164,7 @@ async function runCase(job: WorkerJob): Promise<void> {
           const left = openHandles(copy) - handles;
           if (left > 0) verdict.complaint ??= `${left} file handles left open`;
           say({ type: "verdict", verdict });
-          await Deno.remove(renamed);
+          if (variant !== MISSING) await Deno.remove(renamed);
           await Deno.writeFile(place, good);
         }
       }
