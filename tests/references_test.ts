@@ -4,11 +4,13 @@ import { parquetReadObjects } from "hyparquet";
 import * as zarr from "zarrita";
 import ReferenceStore from "@zarrita/storage/ref";
 import { planFile } from "../src/convert.ts";
-import { emptyDataset } from "../src/model/dataset.ts";
+import { emptyDataset, type Json } from "../src/model/dataset.ts";
+import type { DType } from "../src/model/dtype.ts";
 import { frameTable } from "../src/model/layout.ts";
 import { buildPlan } from "../src/plan/build.ts";
 import { MemoryOutput } from "../src/sinks/ordered/output.ts";
 import { chunkLength } from "../src/sinks/refs/chunk-length.ts";
+import { elementBytes, encodeInline } from "../src/sinks/refs/inline.ts";
 import { writeReferenceJson } from "../src/sinks/refs/json.ts";
 import { nativeCodec } from "../src/sinks/refs/native-codecs.ts";
 import { writeReferenceParquet } from "../src/sinks/refs/parquet.ts";
@@ -263,4 +265,55 @@ Deno.test("a stored member of an archive is a range of it", () => {
     url: "https://example.org/data/vast.bin",
     offset: 0,
   });
+});
+
+Deno.test("elements are written as files hold them", () => {
+  const hex = (value: number, dtype: DType) => [...elementBytes(value, dtype)];
+  assert.deepEqual(hex(-2, "int16"), [254, 255]);
+  assert.deepEqual(hex(258, "uint32"), [2, 1, 0, 0]);
+  assert.deepEqual(hex(-129, "int32"), [127, 255, 255, 255]);
+  assert.deepEqual(hex(-1, "int64"), new Array(8).fill(255));
+  assert.deepEqual(hex(1.5, "float32"), [0, 0, 192, 63]);
+  assert.deepEqual(hex(1, "bool"), [1]);
+});
+
+Deno.test("what is kept inside is decoded by the codecs of the other chunks", async () => {
+  const values = Uint8Array.from({ length: 300_000 }, (_, i) => (i * i) >> 7);
+  const compressors: (Record<string, Json> | null)[] = [
+    null,
+    { id: "zlib", level: 6 },
+    { id: "zstd", level: 3 },
+    { id: "blosc", cname: "lz4", clevel: 5, shuffle: 1, blocksize: 0 },
+  ];
+  for (const compressor of compressors) {
+    const bytes = await encodeInline(values, "int32", {
+      compressor,
+      filters: [{ id: "shuffle", elementsize: 4 }],
+      bigEndian: true,
+      trim: 0,
+      short: false,
+      samples: 1,
+    });
+    const document = {
+      zarr_format: 2,
+      shape: [75_000],
+      chunks: [75_000],
+      dtype: ">i4",
+      compressor,
+      filters: [{ id: "shuffle", elementsize: 4 }],
+      fill_value: null,
+      order: "C",
+    };
+    const keys = new Map<string, Uint8Array>([
+      ["/.zarray", new TextEncoder().encode(JSON.stringify(document))],
+      ["/0", bytes],
+    ]);
+    const array = await zarr.open.v2(keys, { kind: "array", attrs: false });
+    const { data } = await zarr.get(array);
+    assert.deepEqual(
+      new Uint8Array((data as Int32Array).buffer),
+      values,
+      JSON.stringify(compressor),
+    );
+  }
 });

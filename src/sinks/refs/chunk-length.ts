@@ -7,6 +7,9 @@ const TINY_BYTES = 16 << 10;
 /** A shorter piece is not worth a reference. */
 const LEAST_BYTES = 64;
 
+/** A recording of short pieces up to this size is copied. */
+const COPIED_BYTES = 1 << 20;
+
 /** A row of samples and where it breaks. */
 export interface SampleRow {
   /** Samples in a row. */
@@ -31,7 +34,9 @@ export function chunkLength(row: SampleRow): number | { reason: string } {
   const target = Math.max(1, Math.floor(wanted / stepBytes));
   if (period > 0) {
     const n = largestDivisor(period, target);
-    return n * stepBytes >= LEAST_BYTES || n >= length ? n : tooShort(n * stepBytes);
+    if (n * stepBytes >= LEAST_BYTES || n >= length) return n;
+    // Of a short recording, copies are no longer than references would be.
+    return total <= COPIED_BYTES ? Math.min(length, target) : tooShort(n * stepBytes);
   }
   let together = 0;
   for (const list of row.borders) {

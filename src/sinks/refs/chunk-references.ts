@@ -5,7 +5,7 @@ import type { ChunkLayout } from "../../model/layout.ts";
 import { cellOf } from "../../plan/plan.ts";
 import type { ByteSource } from "../../source/source.ts";
 import { chunkDecoder, type DecodeChunk } from "../../stream/chunk-decoders.ts";
-import { canInline, encodeInline } from "./inline.ts";
+import { canInline, elementBytes, encodeInline } from "./inline.ts";
 import { type NativeCodec, nativeCodec } from "./native-codecs.ts";
 import type { SourcePlace } from "./places.ts";
 import type { Reference, ReferenceTable } from "./reference.ts";
@@ -127,7 +127,7 @@ export function chunkReferences(
 
   const fillChunk = absent > 0 && canInline(main)
     ? async () => {
-      const element = layout.fillBytes ?? elementOf(layout.fill, dtype);
+      const element = layout.fillBytes ?? elementBytes(layout.fill, dtype);
       const values = new Uint8Array(whole);
       if (element.some((b) => b !== 0)) {
         for (let at = 0; at < whole; at += element.length) values.set(element, at);
@@ -219,20 +219,6 @@ function storedIndex(cell: number[], order: number[], grid: number[]): number {
   const own = new Array<number>(grid.length);
   order.forEach((axis, i) => own[axis] = cell[i]);
   return own.reduce((n, c, axis) => n * grid[axis] + c, 0);
-}
-
-/** A number as the little-endian bytes of an element. */
-function elementOf(value: number, dtype: DType): Uint8Array {
-  const bytes = new Uint8Array(sizeOf(dtype));
-  const view = new DataView(bytes.buffer);
-  if (dtype === "float32" || dtype === "complex64") view.setFloat32(0, value, true);
-  else if (dtype === "float64" || dtype === "complex128") view.setFloat64(0, value, true);
-  else if (dtype === "float16") bytes.set(new Uint8Array(Float16Array.of(value).buffer));
-  else if (bytes.length === 8) view.setBigInt64(0, BigInt(Math.trunc(value)), true);
-  else {
-    for (let i = 0; i < bytes.length; i++) bytes[i] = Math.trunc(value / 2 ** (8 * i)) & 0xff;
-  }
-  return bytes;
 }
 
 /** The fill value as zarr v2 writes it; null for zero, which is what readers take when nothing is said. */

@@ -11,7 +11,11 @@ import { cellOf } from "../../plan/plan.ts";
 import type { Expressed, ReferencedSources } from "./chunk-references.ts";
 import { INLINE_BYTES } from "./chunk-references.ts";
 import { chunkLength } from "./chunk-length.ts";
+import { elementBytes } from "./inline.ts";
 import type { Reference } from "./reference.ts";
+
+/** Samples of a piece below which it is short. */
+const SHORT_PIECE = 512;
 
 /** Channels that lie in the same frames. */
 export interface FramedPart {
@@ -19,6 +23,8 @@ export interface FramedPart {
   channelCount: number;
   layout: FrameLayout;
   table: FrameTable;
+  /** Samples that were read when the file was opened, C-order `[channelCount, n]`. */
+  tail?: { firstSample: number; values: Float64Array };
 }
 
 /** An array whose samples lie in frames: `[time]`, `[channel, time]` or `[sweep, channel, time]`. */
@@ -96,7 +102,7 @@ export function frameReferences(
   const rows = shape.length === 3 ? shape[0] : 1;
   const cut = cutOf(parts);
   if ("reason" in cut) return cut;
-  if (cut.parts.some((p) => p.samples < length * rows)) {
+  if (cut.parts.some((p, i) => p.samples < (parts[i].tail?.firstSample ?? length * rows))) {
     return { reason: "its last samples break the pattern of the others" };
   }
   const width = sizeOf(first.stored);
@@ -134,33 +140,49 @@ export function frameReferences(
     const number = partOf(parts, channel);
     const part = cut.parts[number];
     const own = channel - parts[number].firstChannel;
+    const tail = parts[number].tail;
+    if (tail && sample + count > tail.firstSample) return collect(number, own, sample, count);
     const place = part.find(own, sample);
     const known = places[place.source] as { url: string; offset: number };
     const there = place.offset + bytes <= (sources[place.source].size ?? 0);
     if (place.together >= count && there) {
       return { url: known.url, offset: known.offset + place.offset, length: bytes };
     }
-    return collect(part, own, sample, count);
+    return collect(number, own, sample, count);
   };
 
   /** Samples that lie in several places, or at the end of the file, as a whole chunk. */
   const collect = async (
-    part: PartSamples,
+    number: number,
     channel: number,
     sample: number,
     count: number,
   ): Promise<Reference> => {
     const out = new Uint8Array(bytes);
-    if (!cut.scans && cut.channels > 1) {
+    const part = cut.parts[number];
+    const { tail, channelCount } = parts[number];
+    if (!cut.scans && cut.channels > 1 && !tail) {
       const { source, offset } = part.find(channel, sample);
       out.set(await sources[source].readUpTo(offset, bytes));
       return { bytes: out };
     }
-    for (let done = 0; done < count;) {
+    const inFrames = Math.min(count, (tail?.firstSample ?? Infinity) - sample);
+    for (let done = 0; done < inFrames;) {
       const { source, offset, together } = part.find(channel, sample + done);
-      const step = Math.min(count - done, together);
-      out.set(await sources[source].read(offset, wanted(step)), done * rowBytes);
+      const step = Math.min(inFrames - done, together);
+      // Many small pieces lie near each other: they are read in blocks.
+      const purpose = step < SHORT_PIECE ? "header" : "bulk";
+      const piece = await sources[source].read(offset, wanted(step), { purpose });
+      out.set(piece, done * rowBytes);
       done += step;
+    }
+    if (!tail) return { bytes: out };
+    const known = tail.values.length / channelCount;
+    for (let k = Math.max(0, inFrames); k < count; k++) {
+      for (let c = 0; c < (cut.scans ? channelCount : 1); c++) {
+        const value = tail.values[(channel + c) * known + sample + k - tail.firstSample];
+        writeSample(out, k * rowBytes + c * width, first, value);
+      }
     }
     return { bytes: out };
   };
@@ -175,6 +197,19 @@ export function frameReferences(
     grid,
     at,
   };
+}
+
+/** Stores a value as the samples beside it are stored. */
+function writeSample(
+  bytes: Uint8Array,
+  at: number,
+  { stored, littleEndian, flipSign }: FrameLayout,
+  value: number,
+): void {
+  const width = sizeOf(stored);
+  const own = bytes.subarray(at, at + width);
+  own.set(elementBytes(flipSign ? value + 2 ** (8 * width - 1) : value, stored as DType));
+  if (!littleEndian) own.reverse();
 }
 
 /** Why the words of the parts are no elements of any plain type. */
@@ -214,7 +249,7 @@ function cutOf(parts: FramedPart[]): Cut | { reason: string } {
     !p.layout.sampleOffsets && s.stepBytes === width && (s.perFrame > 1 || s.seamless);
   if (parts.every((p, i) => rowsOf(p, samples[i]))) {
     const block = layout.samplesPerFrame * width;
-    const stacked = parts.length === 1 && channelCount > 1 &&
+    const stacked = parts.length === 1 && channelCount > 1 && !parts[0].tail &&
       layout.channelOffsets.every((o, c) => o === layout.channelOffsets[0] + c * block);
     return { scans: false, channels: stacked ? channelCount : 1, columns: 1, parts: samples };
   }
@@ -223,8 +258,11 @@ function cutOf(parts: FramedPart[]): Cut | { reason: string } {
   const together = layout.channelOffsets.every((o, c) =>
     o === layout.channelOffsets[0] + c * width
   );
-  if (layout.sampleOffsets || !together || step % width !== 0 || step < channelCount * width) {
+  if (layout.sampleOffsets || !together || step < channelCount * width) {
     return { reason: "its samples do not lie in plain scans of all channels" };
+  }
+  if (step % width !== 0) {
+    return { reason: `a scan is ${step} bytes long, which is no whole number of samples` };
   }
   return { scans: true, channels: channelCount, columns: step / width, parts: samples };
 }

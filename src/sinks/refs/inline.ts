@@ -28,6 +28,22 @@ export async function encodeInline(
   return compressor?.id === "zstd" ? zstdStored(bytes) : bytes;
 }
 
+/** A number as the little-endian bytes of an element. */
+export function elementBytes(value: number, dtype: DType): Uint8Array {
+  const bytes = new Uint8Array(sizeOf(dtype));
+  const view = new DataView(bytes.buffer);
+  if (dtype === "float32" || dtype === "complex64") view.setFloat32(0, value, true);
+  else if (dtype === "float64" || dtype === "complex128") view.setFloat64(0, value, true);
+  else if (dtype === "float16") bytes.set(new Uint8Array(Float16Array.of(value).buffer));
+  else if (bytes.length === 8) view.setBigInt64(0, BigInt(Math.trunc(value)), true);
+  else {
+    for (let i = 0; i < bytes.length; i++) {
+      bytes[i] = Math.floor(Math.trunc(value) / 2 ** (8 * i)) % 256;
+    }
+  }
+  return bytes;
+}
+
 /** Reverses the bytes of every word, in place. */
 export function swapWords(bytes: Uint8Array, width: number): void {
   for (let at = 0; width > 1 && at + width <= bytes.length; at += width) {

@@ -70,8 +70,7 @@ export function makeReferences(
     } else if (origin.kind === "clock") {
       const [length] = array.shape;
       if (length !== null && length <= INLINE_TIMES) {
-        const times = new Float64Array(length);
-        fillTimes(origin, 0, times);
+        const times = (first: number, part: Float64Array) => fillTimes(origin, first, part);
         addInline(out, array, times, dims);
       } else {
         out.leftOut.push({
@@ -139,15 +138,13 @@ function describeSignals(
   if (array.shape.includes(null) || parts.some((p) => p.layout.kind !== "frames")) {
     return { reason: "the values have to be decoded" };
   }
-  if (parts.some((p) => p.tail)) {
-    return { reason: "its last samples break the pattern of the others" };
-  }
   const shape = array.shape as number[];
   if (shape.includes(0)) return { reason: "it is empty" };
   const framed = parts.map((p) => {
     const layout = p.layout as FrameLayout;
-    const { firstChannel, channelCount } = p;
-    return { firstChannel, channelCount, layout, table: plan.frameTables[layout.table] };
+    const { firstChannel, channelCount, tail } = p;
+    const table = plan.frameTables[layout.table];
+    return { firstChannel, channelCount, layout, table, ...(tail ? { tail } : {}) };
   });
   const made = frameReferences({ dims: array.dims, shape, parts: framed }, from);
   if ("reason" in made) return made;
@@ -238,7 +235,7 @@ function addReferred(
 function addInline(
   out: References,
   array: PlannedArray,
-  values: NumericArray | string[],
+  values: NumericArray | string[] | ((first: number, part: Float64Array) => void),
   dims: ReturnType<typeof uniqueDims>,
 ): void {
   const shape = array.shape as number[];
@@ -261,8 +258,8 @@ function addInline(
     return;
   }
   const width = sizeOf(array.dtype);
-  const bytes = new Uint8Array(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
-  const small = bytes.length <= SMALL_VALUES;
+  const all = perChunk * grid.reduce((n, s) => n * s, 1);
+  const small = all * width <= SMALL_VALUES;
   addMetadata(out, array.path, {
     ...document,
     compressor: small ? null : { id: "zlib", level: 6 },
@@ -270,7 +267,14 @@ function addInline(
   }, attributes);
   const at = async (k: number) => {
     const part = new Uint8Array(perChunk * width);
-    part.set(bytes.subarray(k * part.length, (k + 1) * part.length));
+    if (typeof values === "function") {
+      const count = Math.min(perChunk, shape[0] - k * perChunk);
+      values(k * perChunk, new Float64Array(part.buffer, 0, count));
+    } else {
+      const { buffer, byteOffset, byteLength } = values;
+      const bytes = new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
+      part.set(bytes.subarray(k * part.length, (k + 1) * part.length));
+    }
     return { bytes: small ? part : await deflated(width > 1 ? shuffled(part, width) : part) };
   };
   out.arrays.push({ path: array.path, grid, at });
