@@ -18,6 +18,7 @@ import { sourcePlace } from "../src/sinks/refs/places.ts";
 import type { References } from "../src/sinks/refs/reference.ts";
 import { makeReferences } from "../src/sinks/refs/references.ts";
 import { MemorySource } from "../src/source/memory.ts";
+import { openSource } from "../src/source/open.ts";
 import type { ByteSource } from "../src/source/source.ts";
 import { SliceSource } from "../src/source/zip.ts";
 import { startRangeServer } from "./support/range-server.ts";
@@ -69,7 +70,9 @@ Deno.test("interleaved scans are referred to as [time, channel], the short end k
 Deno.test("zarrita reads the references over http", async () => {
   const server = startRangeServer(FILE);
   try {
-    const made = await references(`${server.url}/a.wav`);
+    const source = await openSource(`${server.url}/a.wav`);
+    const { plan, dataset } = await planFile(source, { zarrFormat: 2 });
+    const made = makeReferences(plan, dataset);
     const store = ReferenceStore.fromSpec({ version: 1, refs: await documentOf(made) } as never);
     const root = zarr.root(await store);
     const signals = await zarr.open.v2(root.resolve("signals"), { kind: "array" });
@@ -86,6 +89,7 @@ Deno.test("zarrita reads the references over http", async () => {
     assert.deepEqual([...times.data as Float64Array], [25, 200_001 / 8000]);
     const names = await zarr.open.v2(root.resolve("channel"), { kind: "array" });
     assert.equal((await zarr.get(names)).data.length, 2);
+    await source.close();
   } finally {
     await server.stop();
   }

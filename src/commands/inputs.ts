@@ -162,7 +162,7 @@ interface Walk {
 }
 
 /** Stores this program wrote, and what a run is writing. */
-const OUTPUTS = /\.zarr(\.zip)?$|\.partial$|\.writing$/;
+const OUTPUTS = /\.zarr(\.zip)?$|\.refs\.(json|parquet)$|\.partial$|\.writing$/;
 
 /** True for names that are passed over: hidden ones, stores, and what is being written. */
 function isOutput(name: string): boolean {
