@@ -4,7 +4,6 @@
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { makeZip } from "client-zip";
 import { FuseError } from "../../errors.ts";
 import { jsonText } from "../ordered/describe.ts";
 import type { ByteOutput } from "../ordered/output.ts";
@@ -13,6 +12,7 @@ import { ChunkFiles, parseTree, type StoredTree } from "./chunk-files.ts";
 import { PartialDirectory } from "./directory.ts";
 import { type Member, npyMember, raggedMembers, textMember } from "./npy-members.ts";
 import type { Target } from "./target.ts";
+import { ZipWriter } from "./zip-writer.ts";
 
 /** The metadata document that lists all others. */
 const CONSOLIDATED = ".zmetadata";
@@ -90,13 +90,11 @@ export class NpyTarget extends JoinedArrays {
 /** All arrays as `.npz`, with their metadata as JSON in `metadata`. */
 export class NpzTarget extends JoinedArrays {
   protected async join(tree: StoredTree, files: ChunkFiles, output: ByteOutput): Promise<void> {
-    const members = [...this.#members(tree, files)];
-    const zip = makeZip(members.map(({ name, size, pieces }) => ({
-      name,
-      size,
-      input: streamOf(pieces()),
-    }))) as ReadableStream<Uint8Array>;
-    for await (const piece of zip) await output.write(piece);
+    const zip = new ZipWriter(output);
+    for (const { name, size, pieces } of this.#members(tree, files)) {
+      await zip.add(name, size, pieces());
+    }
+    await zip.finish();
   }
 
   *#members(tree: StoredTree, files: ChunkFiles): Generator<Member> {
@@ -142,15 +140,4 @@ function* documents(folder: string, below: string, arrays: Set<string>): Generat
     if (!entry.isDirectory()) yield path;
     else if (!arrays.has(path)) yield* documents(folder, path, arrays);
   }
-}
-
-function streamOf(pieces: Iterable<Uint8Array>): ReadableStream<Uint8Array> {
-  const iterator = pieces[Symbol.iterator]();
-  return new ReadableStream<Uint8Array>({
-    pull(controller) {
-      const { done, value } = iterator.next();
-      if (done) controller.close();
-      else controller.enqueue(value);
-    },
-  }, { highWaterMark: 0 });
 }

@@ -1,6 +1,6 @@
 /** Arrays of chunk files as the bytes of `.npy` files, piece by piece. */
 import { FuseError } from "../../errors.ts";
-import { allocate, integerBits, sizeOf } from "../../model/dtype.ts";
+import { integerBits, sizeOf } from "../../model/dtype.ts";
 import { packingOf, productType } from "../../plan/calibration.ts";
 import {
   codePoints,
@@ -11,7 +11,7 @@ import {
   npyType,
 } from "../npy/format.ts";
 import { chunkValues } from "../ordered/feed.ts";
-import { type ChunkFiles, PIECE_BYTES, type StoredArray } from "./chunk-files.ts";
+import { type ChunkFiles, PIECE_BYTES, Scratch, type StoredArray } from "./chunk-files.ts";
 
 const encoder = new TextEncoder();
 /** Bytes up to which texts are padded to one width without a thought. */
@@ -19,7 +19,10 @@ const WIDE_BYTES = 64 << 20;
 /** How many times the bytes of the texts their rectangle may take. */
 const MOST_PADDING = 32;
 
-/** One file of an archive: its name, its exact size, and its bytes, which may be asked for once or more. */
+/**
+ * One file of an archive: its name, its exact size, and its bytes, which may be asked for once or more; a
+ * piece is valid until the next is asked for.
+ */
 export interface Member {
   name: string;
   size: number;
@@ -49,7 +52,7 @@ export function npyMember(
       size: head.length + count * elementBytes(array.descr),
       *pieces() {
         yield head;
-        yield* files.pieces(array);
+        yield* files.pieces(array, new Scratch());
       },
     };
   }
@@ -149,11 +152,13 @@ function productMember(
     size: head.length + count * sizeOf(dtype),
     *pieces() {
       yield head;
-      for (const piece of files.pieces(array)) {
+      const product = new Scratch();
+      for (const piece of files.pieces(array, new Scratch())) {
         const raw = chunkValues(stored, piece);
-        const out = allocate(dtype, raw.length);
+        const bytes = product.take(raw.length * sizeOf(dtype));
+        const out = chunkValues(dtype, bytes);
         for (let i = 0; i < out.length; i++) out[i] = Number(raw[i]) * gain + offset;
-        yield new Uint8Array(out.buffer);
+        yield bytes;
       }
     },
   };

@@ -5,14 +5,16 @@
  * Objects are collected in a folder first: their number and the root metadata are only known at the
  * end, and the root metadata must come first.
  */
-import { createReadStream, readdirSync, rmSync, statSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { Readable } from "node:stream";
-import { makeZip } from "client-zip";
 import { PartialDirectory } from "./directory.ts";
 import type { ByteOutput } from "../ordered/output.ts";
 import { FileOutput } from "./file-output.ts";
 import type { Target } from "./target.ts";
+import { ZipWriter } from "./zip-writer.ts";
+
+/** Bytes of an object that are copied at a time. */
+const PIECE_BYTES = 1 << 20;
 
 /** Metadata files, the root's before all others. */
 const FIRST = ["zarr.json", ".zgroup", ".zattrs", ".zmetadata"];
@@ -41,23 +43,16 @@ export class ZipTarget extends PartialDirectory implements Target {
   async finish(): Promise<void> {
     this.removeUnfinished();
     const names = [...this.#names("")].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
-    const root = this.path;
-    const members = function* () {
-      for (const name of names) {
-        const path = join(root, name);
-        const stat = statSync(path);
-        yield {
-          name,
-          size: stat.size,
-          lastModified: stat.mtime,
-          input: Readable.toWeb(createReadStream(path)) as ReadableStream<Uint8Array>,
-        };
-      }
-    };
     const output = await this.makeOutput();
-    const zip = makeZip(members(), { buffersAreUTF8: true }) as ReadableStream<Uint8Array>;
     try {
-      for await (const piece of zip) await output.write(piece);
+      const zip = new ZipWriter(output);
+      const buffer = new Uint8Array(PIECE_BYTES);
+      for (const name of names) {
+        const path = join(this.path, name);
+        const { size, mtime } = statSync(path);
+        await zip.add(name, size, fileBytes(path, buffer), mtime);
+      }
+      await zip.finish();
       await output.finish();
     } catch (error) {
       await output.abort();
@@ -83,4 +78,16 @@ export class ZipTarget extends PartialDirectory implements Target {
 function rank(name: string): number {
   const at = FIRST.indexOf(name);
   return at < 0 ? FIRST.length : at;
+}
+
+/** A file's bytes, each piece in `buffer`. */
+function* fileBytes(path: string, buffer: Uint8Array): Generator<Uint8Array> {
+  const handle = openSync(path, "r");
+  try {
+    for (let n; (n = readSync(handle, buffer, 0, buffer.length, null)) > 0;) {
+      yield buffer.subarray(0, n);
+    }
+  } finally {
+    closeSync(handle);
+  }
 }
