@@ -4,8 +4,13 @@ import { allocate, type NumericArray } from "../../src/model/dtype.ts";
 import { type ColumnShape, tableNames } from "./spike2-columns.ts";
 import type { SonChannel } from "./spike2-model.ts";
 
-/** Bytes of event data of a file that are read at once and kept; what goes past them is streamed. */
-const IN_MEMORY_BYTES = 4 << 20;
+/**
+ * Bytes of events of a file that are read at once and kept; what goes past them is streamed. What is kept
+ * is in the plan, and goes with it to every worker.
+ */
+const IN_MEMORY_BYTES = 2 << 20;
+/** Bytes a time and a text take in memory, at least. */
+const TIME_BYTES = 8, TEXT_BYTES = 32;
 
 /** An event channel ready to be read. */
 export interface EventSource {
@@ -32,7 +37,8 @@ export async function buildTables(sources: EventSource[], signal?: AbortSignal):
   let room = IN_MEMORY_BYTES;
   for (const [i, source] of sources.entries()) {
     const { channel, count, attributes } = source;
-    const bytes = count * source.itemBytes;
+    const texts = source.columns.filter(({ dtype }) => dtype === "string").length;
+    const bytes = count * (source.itemBytes + TIME_BYTES + TEXT_BYTES * texts);
     const stream = `channel-${channel.number}`;
     let columns: EventColumn[];
     if (bytes <= room) {
