@@ -238,7 +238,7 @@ Deno.test("tdt: files that are missing, short or wrong", async () => {
   assert.equal(withoutData.recordings.length, 0);
   assert.match(withoutData.leftOut[0].why, /\.tev file is not there/);
   assert.deepEqual((await columns(withoutData)).size, 3);
-  const fails = (files: Record<string, Uint8Array>, tag: "Truncated" | "Corrupt" | "Unsupported") =>
+  const fails = (files: Record<string, Uint8Array>, tag: "Truncated" | "Corrupt") =>
     assert.rejects(open(files), (e) => isFuseError(e, tag));
   await fails({ ...good, [`${BASE}.tev`]: new Uint8Array(8) }, "Truncated");
   const changed = (at: number, bytes: number[]) => {
@@ -247,7 +247,69 @@ Deno.test("tdt: files that are missing, short or wrong", async () => {
     return { ...good, [`${BASE}.tsq`]: copy };
   };
   await fails(changed(80, [9, 0, 0, 0]), "Corrupt");
-  await fails(changed(80 + 32, [6, 0, 0, 0]), "Unsupported");
+  const unread = await open(changed(80 + 32, [6, 0, 0, 0]));
+  assert.deepEqual(unread.leftOut, [
+    { what: 'the store "Wav1"', why: "samples of type 6 are not read" },
+  ]);
+  assert.equal(unread.events[0].name, "Tick");
   await fails(changed(80 + 36, [0, 0, 0, 0]), "Corrupt");
   await fails(changed(80 + 16, new Array(8).fill(255)), "Corrupt");
+});
+
+Deno.test("tdt: a recorder that was cut off leaves an index longer than its data", async () => {
+  const snippet = {
+    type: SNIPPET,
+    name: "eNe1",
+    channel: 1,
+    data: new Float32Array(4),
+    rate: 1000,
+  };
+  const items = [wave(1, 0, 0), wave(2, 0, 0), wave(1, 4, 0.004), wave(2, 4, 0.004)];
+  const files = buildBlock([...items, { ...snippet, at: 0.001 }], { stopped: false });
+  files[`${BASE}.tev`] = files[`${BASE}.tev`].slice(0, 4 * 14);
+  const dataset = await open(files);
+  const [recording] = dataset.recordings;
+  assert.equal(recording.sampleCount, 6);
+  assert.deepEqual(await channelSamples(dataset, recording, 0), row(1, 6));
+  assert.deepEqual(await channelSamples(dataset, recording, 1), row(2, 6));
+  assert.deepEqual(dataset.leftOut.map((l) => l.what), [
+    'the last 2 samples of "Wav1", of all channels together',
+    'the last samples of channels 1 of "Wav1"',
+    'waveforms of the snippets "eNe1"',
+  ]);
+  assert.deepEqual((await columns(dataset)).get("snippet 828722789/time"), [0.0009984]);
+});
+
+Deno.test("tdt: stores with an underscore in their names, and what recorders and people wrote down", async () => {
+  const notes = [
+    ...["Experiment: Stim", "Subject: M1", "User: Ada", "Start: 11:59:50pm 02/08/2018", ""],
+    ...['Note-1: 11:59:55pm [none] "two', 'lines"', "Note-2: 12:00:10am [Button A]"],
+  ].join("\r\n");
+  const text = (t: string) => new TextEncoder().encode(t);
+  const files = {
+    ...buildBlock([{ type: ONSET, name: "Tick", at: 0, value: 1 }]),
+    [`${BASE}_LFP__ch1.sev`]: buildSev({ samples: [1, 2, 3, 4, 5] }),
+    [`${BASE}_x_1A_ch1.sev`]: buildSev({ samples: [7] }),
+    "LFP__log.txt": text(
+      "recording started at sample: 1\ngap detected. last saved sample: 2, new saved sample: 12",
+    ),
+    "Notes.txt": text(notes),
+  };
+  const dataset = await open(files);
+  assert.deepEqual(dataset.recordings.map((r) => r.name), ["LFP_", "x_1A"]);
+  const [lfp] = dataset.recordings, rate = lfp.samplingFrequency!;
+  assert.deepEqual(lfp.segments, [
+    { startIndex: 0, length: 2, startSeconds: 0 },
+    { startIndex: 2, length: 3, startSeconds: 11 / rate },
+  ]);
+  assert.match(dataset.warnings.join(), /"LFP_": the recorder lost 9 samples/);
+  const table = dataset.events.find((e) => e.name === "Notes")!;
+  const values = table.columns.map((
+    c,
+  ) => [...(c.layout as { values: ArrayLike<unknown> }).values as unknown[]]);
+  assert.deepEqual(values, [[5, 20], ["two\nlines", "Button A"]]);
+  assert.equal(dataset.metadata.experimenter, "Ada");
+  assert.equal(dataset.metadata.notes, "note\ntwo\nlines\nButton A");
+  const alone = await open({ "T_B_x_1A_ch3.sev": buildSev({ samples: [7] }) }, "T_B_x_1A_ch3.sev");
+  assert.equal(alone.recordings[0].channels[0].name, "x_1A/3");
 });

@@ -30,14 +30,19 @@ export function addEvents(
   // Ends of epocs become durations of their beginnings.
   const stores = index.events.filter((s) => !(s.kind === "offset" && onsets.has(s.buddy)));
   if (stores.length === 0) return;
+  // A recorder that was cut off has written less than the index promises.
+  const dataOf = ({ waveform }: EventStore) =>
+    index.stop === undefined && data && waveform && waveform.end > (data.size ?? Infinity)
+      ? null
+      : data;
   for (const store of stores) {
     const offsets = index.events.find((s) => s.kind === "offset" && s.buddy === store.code);
     dataset.events.push(
-      tableOf(dataset, store, data, store.kind === "onset" ? offsets : undefined),
+      tableOf(dataset, store, dataOf(store), store.kind === "onset" ? offsets : undefined),
     );
   }
   dataset.openStream = (_id, { signal }) =>
-    pullStream(eventBlocks(index.start, stores, source, data, signal));
+    pullStream(eventBlocks(index.start, stores, source, dataOf, signal));
 }
 
 const keyOf = (kind: EventStore["kind"], code: number) => `${kind} ${code}`;
@@ -75,7 +80,9 @@ function tableOf(
   } else if (waveform) {
     dataset.leftOut.push({
       what: `waveforms of the snippets "${name}"`,
-      why: waveform.ownFile ? "they are in .sev files" : "the block's .tev file is not there",
+      why: waveform.ownFile
+        ? "they are in .sev files"
+        : "the block's .tev file is not there, or ends before them",
     });
   }
   if (offsets?.times && store.times) {
@@ -117,7 +124,7 @@ async function* eventBlocks(
   start: number,
   stores: EventStore[],
   source: ByteSource,
-  data: ByteSource | null,
+  dataOf: (store: EventStore) => ByteSource | null,
   signal?: AbortSignal,
 ): AsyncGenerator<StreamBlock> {
   const byKey = new Map(stores.map((s) => [keyOf(s.kind, s.code), s]));
@@ -135,6 +142,7 @@ async function* eventBlocks(
     for (const [key, list] of rows) {
       const store = byKey.get(key)!;
       yield* columnBlocks(key, store, block, list, start);
+      const data = dataOf(store);
       if (!hasWaveforms(store, data)) continue;
       const most = Math.max(1, Math.floor(PIECE_BYTES / snippetBytes(store)));
       for (let from = 0; from < list.length; from += most) {

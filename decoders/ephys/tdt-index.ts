@@ -65,8 +65,8 @@ export interface EventStore {
   times: number[] | null;
   /** Of offsets: the store of their onsets. */
   buddy: number;
-  /** Of snippets: element type, samples of one, Hz, and whether the samples are in `.sev` files. */
-  waveform?: { type: DType; points: number; rate: number; ownFile: boolean };
+  /** Of snippets: element type, samples of one, Hz, whether the samples are in `.sev` files, where the last ends. */
+  waveform?: { type: DType; points: number; rate: number; ownFile: boolean; end: number };
 }
 
 /** What an index says. */
@@ -81,6 +81,8 @@ export interface TdtIndex {
   events: EventStore[];
   /** Records of kinds nothing is known of. */
   unknown: number;
+  /** Stores of sample types that are not read, and the number of the type. */
+  unread: Map<string, number>;
   /** What was doubtful. */
   warnings: string[];
 }
@@ -92,6 +94,8 @@ export const EVENT_KINDS = new Map<number, EventStore["kind"]>([
   [KINDS.scalar, "scalar"],
   [KINDS.snippet, "snippet"],
 ]);
+
+const KNOWN_KINDS = new Set<number>(Object.values(KINDS));
 
 /** Reads an index. @throws FuseError for records that cannot be. */
 export async function readIndex(
@@ -110,6 +114,8 @@ class IndexPass {
   readonly #warnings: string[] = [];
   #start: number | undefined;
   #stop: number | undefined;
+  /** Stores of sample types that are not read. */
+  readonly #unread = new Map<string, number>();
   #unknown = 0;
   #chains = 0;
 
@@ -119,6 +125,10 @@ class IndexPass {
     for (let i = 0; i < block.count; i++) {
       const kind = block.kind(i), time = block.time(i);
       const offset = block.offset + i * 40;
+      if (!KNOWN_KINDS.has(kind)) {
+        this.#unknown++;
+        continue;
+      }
       if (!Number.isFinite(time)) {
         throw wrongRecord(this.source, offset + 16, "timestamp", time, "seconds since 1970");
       }
@@ -135,22 +145,15 @@ class IndexPass {
         );
       }
       if (kind === KINDS.stream) this.#stream(block, i, offset);
-      else if (EVENT_KINDS.has(kind)) this.#event(block, i, offset, EVENT_KINDS.get(kind)!);
-      else this.#unknown++;
+      else this.#event(block, i, offset, EVENT_KINDS.get(kind)!);
     }
   }
 
-  #typeOf(block: RecordBlock, i: number, offset: number): DType {
+  /** Element type of a store; undefined, and noted, for one that is not read. */
+  #typeOf(block: RecordBlock, i: number): DType | undefined {
     const type = SAMPLE_TYPES[block.format(i)];
-    if (type) return type;
-    throw new FuseError("Unsupported", "a sample type that is not read", {
-      source: this.source.name,
-      format: "tdt",
-      offset: offset + 32,
-      field: "format",
-      found: block.format(i),
-      expected: `0 to ${SAMPLE_TYPES.length - 1}`,
-    });
+    if (!type) this.#unread.set(nameOf(block.code(i)), block.format(i));
+    return type;
   }
 
   #bytesOf(block: RecordBlock, i: number, offset: number): number {
@@ -171,9 +174,11 @@ class IndexPass {
     const code = block.code(i), channel = block.channel(i);
     let store = this.#streams.get(code);
     if (!store) {
+      const type = this.#typeOf(block, i);
+      if (!type) return;
       store = {
         name: nameOf(code),
-        type: this.#typeOf(block, i, offset),
+        type,
         rate: this.#rateOf(block, i, offset),
         ownFile: (block.type(i) & IN_OWN_FILE) !== 0,
         chains: new Map(),
@@ -221,20 +226,23 @@ class IndexPass {
       if (this.#events.size >= this.limits.items) this.#tooMany("stores");
       store = { name: nameOf(code), code, kind, count: 0, times: [], buddy: block.buddy(i) };
       if (kind === "snippet") {
-        const type = this.#typeOf(block, i, offset);
+        const type = this.#typeOf(block, i);
+        if (!type) return;
         store.waveform = {
           type,
           points: Math.floor(this.#bytesOf(block, i, offset) / sizeOf(type)),
           rate: this.#rateOf(block, i, offset),
           ownFile: (block.type(i) & IN_OWN_FILE) !== 0,
+          end: 0,
         };
       }
       this.#events.set(key, store);
     }
     store.count++;
     if (store.waveform) {
-      const { type, points } = store.waveform;
-      const found = Math.floor(this.#bytesOf(block, i, offset) / sizeOf(type));
+      const { type, points, end } = store.waveform;
+      const bytes = this.#bytesOf(block, i, offset), found = Math.floor(bytes / sizeOf(type));
+      store.waveform.end = Math.max(end, block.place(i) + bytes);
       if (found !== points || SAMPLE_TYPES[block.format(i)] !== type) {
         throw wrongRecord(
           this.source,
@@ -283,6 +291,7 @@ class IndexPass {
       streams,
       events: [...this.#events.values()],
       unknown: this.#unknown,
+      unread: this.#unread,
       warnings: this.#warnings,
     };
   }

@@ -8,7 +8,8 @@ import { addEvents } from "./tdt-events.ts";
 import { readIndex, type StreamStore, type TdtIndex } from "./tdt-index.ts";
 import { findIndex, isIndexHead, parseSevName, withExtension } from "./tdt-set.ts";
 import { readSev, SEV_HEADER_BYTES, type SevFile } from "./tdt-sev.ts";
-import { addChains, addSevStream, sourceIndex } from "./tdt-signals.ts";
+import { parseNotes, parseSevLog, type SevLog, type TdtNotes } from "./tdt-notes.ts";
+import { addChains, addSevStream, clipChains, sourceIndex } from "./tdt-signals.ts";
 
 const FORMAT = "tdt";
 /** Bytes of a notes file that are read. */
@@ -56,7 +57,7 @@ async function openBlock(
   const names = options.alone ? [] : await index.siblingNames();
   const data = options.alone ? null : await withExtension(index, ".tev", names);
   for (const store of found.streams.filter((s) => !s.ownFile)) {
-    if (data) addChains(dataset, store, () => data);
+    if (data) addStored(dataset, store, data, found.stop === undefined);
     else {
       dataset.leftOut.push({
         what: `the stream "${store.name}"`,
@@ -65,12 +66,21 @@ async function openBlock(
     }
   }
   const sevs = await sevsOf(index, found, names, options);
-  for (const store of found.streams.filter((s) => s.ownFile)) addOwnFiles(dataset, store, sevs);
-  addUnlisted(dataset, found, sevs);
+  const logs = await logsOf(index, names, sevs, signal);
+  for (const store of found.streams.filter((s) => s.ownFile)) {
+    addOwnFiles(dataset, store, sevs, logs);
+  }
+  addUnlisted(dataset, found, sevs, logs);
   if (found.events.length) {
     sourceIndex(dataset, index);
     if (data && found.events.some((e) => e.kind === "snippet")) sourceIndex(dataset, data);
     addEvents(dataset, found, index, data);
+  }
+  for (const [name, format] of found.unread) {
+    dataset.leftOut.push({
+      what: `the store "${name}"`,
+      why: `samples of type ${format} are not read`,
+    });
   }
   if (found.unknown) {
     dataset.leftOut.push({
@@ -82,12 +92,18 @@ async function openBlock(
   if (rest) {
     dataset.leftOut.push({ what: `the last ${rest} bytes of ${index.name}`, why: "a cut record" });
   }
-  const notes = await notesOf(index, names, signal);
+  const written = await synapseNotes(index, names, signal);
+  if (written?.notes.length) dataset.events.push(notesTable(written));
+  const notes = [
+    await notesOf(index, names, signal),
+    ...written?.notes.map((n) => n.text) ?? [],
+  ].filter((text) => text !== "").join("\n");
   const startTime = isoTime(found.start);
   dataset.metadata = {
     modality: "electrophysiology",
     ...(startTime === undefined ? {} : { startTime }),
     ...(notes ? { notes } : {}),
+    ...(written?.fields.User ? { experimenter: written.fields.User } : {}),
     header: {
       block: index.name.replace(/\.tsq$/i, ""),
       start_time_unix: found.start,
@@ -95,9 +111,22 @@ async function openBlock(
         stop_time: isoTime(found.stop) ?? null,
         duration_seconds: found.stop - found.start,
       }),
+      ...(written && Object.keys(written.fields).length ? { notes_file: written.fields } : {}),
     },
   };
   return dataset;
+}
+
+/** A stream in the `.tev`; `broken`: the recorder did not stop in order, and may have written less. */
+function addStored(dataset: Dataset, store: StreamStore, data: ByteSource, broken: boolean): void {
+  const lost = broken ? clipChains(store, data.size ?? Infinity) : 0;
+  if (lost) {
+    dataset.leftOut.push({
+      what: `the last ${lost} samples of "${store.name}", of all channels together`,
+      why: `${data.name} ends before them`,
+    });
+  }
+  if ([...store.chains.values()].some((c) => c.count > 0)) addChains(dataset, store, () => data);
 }
 
 /** The `.sev` files of a block, by listing its folder or, where that cannot be done, by their usual names. */
@@ -109,19 +138,22 @@ async function sevsOf(
 ): Promise<SevFile[]> {
   const prefix = index.name.replace(/\.tsq$/i, "");
   const wanted = names
-    ? names.filter((name) => parseSevName(name)?.prefix.toLowerCase() === prefix.toLowerCase())
+    ? names.filter((name) =>
+      parseSevName(name, prefix)?.prefix.toLowerCase() === prefix.toLowerCase()
+    )
     : found.streams.filter((s) => s.ownFile).flatMap((s) =>
       [...s.chains.keys()].flatMap((n) =>
         ["ch", "Ch"].map((c) => `${prefix}_${s.name}_${c}${n}.sev`)
       )
     );
-  return await openAll(index, wanted, options);
+  return await openAll(index, wanted, options, prefix);
 }
 
 async function openAll(
   beside: ByteSource,
   names: string[],
   { signal, limits = DEFAULT_LIMITS }: OpenOptions,
+  block?: string,
 ): Promise<SevFile[]> {
   if (names.length > limits.items) {
     throw new FuseError("Limit", "more .sev files than allowed", {
@@ -132,13 +164,18 @@ async function openAll(
   const files: SevFile[] = [];
   for (const name of names) {
     const source = name === beside.name ? beside : await beside.sibling(name);
-    if (source) files.push(await readSev(source, signal));
+    if (source) files.push(await readSev(source, signal, block));
   }
   return files;
 }
 
 /** A stream of the index whose samples are in `.sev` files. */
-function addOwnFiles(dataset: Dataset, store: StreamStore, sevs: SevFile[]): void {
+function addOwnFiles(
+  dataset: Dataset,
+  store: StreamStore,
+  sevs: SevFile[],
+  logs: Logs,
+): void {
   const files = sevs.filter((f) => f.name.store === store.name);
   const chains = [...store.chains.values()].filter((c) => c.count > 0);
   const lost = chains.filter((c) => !files.some((f) => f.name.channel === c.channel));
@@ -184,22 +221,27 @@ function addOwnFiles(dataset: Dataset, store: StreamStore, sevs: SevFile[]): voi
     );
   }
   const first = [...store.chains.values()].find((c) => c.count > 0)!;
-  addSevs(dataset, files, first.segments[0].startSeconds);
+  addSevs(dataset, files, logs, first.segments[0].startSeconds);
 }
 
 /** `.sev` files beside a block whose store its index does not have. */
-function addUnlisted(dataset: Dataset, { streams }: TdtIndex, sevs: SevFile[]): void {
+function addUnlisted(
+  dataset: Dataset,
+  { streams }: TdtIndex,
+  sevs: SevFile[],
+  logs: Logs,
+): void {
   const isListed = (name: string) => streams.some((s) => s.ownFile && s.name === name);
   const stores = new Set(sevs.map((f) => f.name.store).filter((name) => !isListed(name)));
   for (const store of stores) {
     dataset.warnings.push(
       `the index has no records of the .sev files of "${store}": they are taken to begin with the block`,
     );
-    addSevs(dataset, sevs.filter((f) => f.name.store === store));
+    addSevs(dataset, sevs.filter((f) => f.name.store === store), logs);
   }
 }
 
-function addSevs(dataset: Dataset, files: SevFile[], startSeconds = 0): void {
+function addSevs(dataset: Dataset, files: SevFile[], logs: Logs, startSeconds = 0): void {
   const [first] = files;
   const other = files.find((f) => f.type !== first.type || f.rate !== first.rate);
   if (other) {
@@ -215,7 +257,20 @@ function addSevs(dataset: Dataset, files: SevFile[], startSeconds = 0): void {
         `${first.rate} Hz are assumed`,
     );
   }
-  addSevStream(dataset, files, startSeconds);
+  const log = logs.get(first.name.store);
+  if (log && (log.gaps.length || log.first > 1) && files.some((f) => f.name.hour > 0)) {
+    dataset.warnings.push(
+      `the log of "${first.name.store}" tells of lost samples: in recordings cut into hours their place is unknown`,
+    );
+    return addSevStream(dataset, files, startSeconds);
+  }
+  if (log?.gaps.length) {
+    const lost = log.gaps.map(([last, next]) => next - last - 1).reduce((a, b) => a + b, 0);
+    dataset.warnings.push(
+      `"${first.name.store}": the recorder lost ${lost} samples, as its log says`,
+    );
+  }
+  addSevStream(dataset, files, startSeconds, log);
 }
 
 /** `.sev` files without a block: all of the same prefix. */
@@ -228,11 +283,79 @@ async function openSevs(source: ByteSource, options: OpenOptions): Promise<Datas
     return name !== source.name && other !== null && other.prefix === own?.prefix;
   });
   const files = await openAll(source, [source.name, ...others], options);
+  const logs = await logsOf(source, listed, files, options.signal);
   for (const store of new Set(files.map((f) => f.name.store))) {
-    addSevs(dataset, files.filter((f) => f.name.store === store));
+    addSevs(dataset, files.filter((f) => f.name.store === store), logs);
   }
   dataset.metadata = { modality: "electrophysiology" };
   return dataset;
+}
+
+/** Logs of stores, by their names. */
+type Logs = ReadonlyMap<string, SevLog>;
+
+/** What recorders wrote down of lost samples: a file for each store, whose name begins with the store's. */
+async function logsOf(
+  beside: ByteSource,
+  names: string[] | null,
+  files: SevFile[],
+  signal?: AbortSignal,
+): Promise<Logs> {
+  const logs = new Map<string, SevLog>();
+  const stores = new Set(files.map((f) => f.name.store));
+  for (const name of names ?? []) {
+    const store = [...stores].find((s) => name.startsWith(s));
+    if (store === undefined || !/_log\.txt$/i.test(name) || /-[1-9]\d*h/i.test(name)) continue;
+    const log = parseSevLog(await textBeside(beside, name, signal));
+    if (log) logs.set(store, log);
+  }
+  return logs;
+}
+
+/** Synapse's notes beside the block. */
+async function synapseNotes(
+  index: ByteSource,
+  names: string[] | null,
+  signal?: AbortSignal,
+): Promise<TdtNotes | undefined> {
+  const name = names?.find((n) => n.toLowerCase() === "notes.txt");
+  return name === undefined ? undefined : parseNotes(await textBeside(index, name, signal));
+}
+
+function notesTable({ notes }: TdtNotes): Dataset["events"][number] {
+  const times = Float64Array.from(notes, (n) => n.seconds);
+  return {
+    name: "Notes",
+    count: notes.length,
+    columns: [
+      {
+        name: "time",
+        dtype: "float64",
+        units: "s",
+        innerShape: [],
+        layout: { kind: "values", values: times },
+        attributes: { long_name: "by the computer's clock, in whole seconds" },
+      },
+      {
+        name: "label",
+        dtype: "string",
+        innerShape: [],
+        layout: { kind: "values", values: notes.map((n) => n.text) },
+      },
+    ],
+  };
+}
+
+async function textBeside(
+  beside: ByteSource,
+  name: string,
+  signal?: AbortSignal,
+): Promise<string> {
+  const file = await beside.sibling(name);
+  if (!file) return "";
+  const bytes = await file.readUpTo(0, MOST_NOTES, { signal, purpose: "header" });
+  await file.close();
+  return new TextDecoder("windows-1252").decode(bytes).replaceAll("\0", "");
 }
 
 /** The user's notes, without the line of the file's version. */

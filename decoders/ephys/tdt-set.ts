@@ -15,12 +15,26 @@ export interface SevName {
   hour: number;
 }
 
-/** The parts of `<tank>_<block>_<store>_ch<N>[-<hour>h].sev`, or null for another name. */
-export function parseSevName(file: string): SevName | null {
-  const match = /^(?:(.*)_)?([^_]+)_ch(\d{1,5})(?:-(\d{1,5})h)?\.sev$/i.exec(file);
+/**
+ * The parts of `<tank>_<block>_<store>_ch<N>[-<hour>h].sev`, or null for another name. Stores have four
+ * characters, an underscore may be among them; where the block's name is known, the store is what follows it.
+ */
+export function parseSevName(file: string, block?: string): SevName | null {
+  const match = /^(.+)_ch(\d{1,5})(?:-(\d{1,5})h)?\.sev$/i.exec(file);
   if (!match) return null;
-  const [, prefix = "", store, channel, hour = "0"] = match;
-  return { file, prefix, store, channel: Number(channel), hour: Number(hour) };
+  const [, stem, channel, hour = "0"] = match;
+  const known = block !== undefined && stem.toLowerCase().startsWith(`${block.toLowerCase()}_`);
+  const parts = known
+    ? [stem, block, stem.slice(block.length + 1)]
+    : /^(?:(.*)_)?(.{4})$/.exec(stem) ?? /^(?:(.*)_)?([^_]+)$/.exec(stem);
+  if (!parts || !parts[2]) return null;
+  return {
+    file,
+    prefix: known ? stem.slice(0, block.length) : parts[1] ?? "",
+    store: parts[2].trim(),
+    channel: Number(channel),
+    hour: Number(hour),
+  };
 }
 
 /** True for the first two records of an index: the file's size, and the mark of the block's start. */

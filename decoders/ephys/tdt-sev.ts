@@ -27,8 +27,12 @@ export interface SevFile {
   assumed: boolean;
 }
 
-/** Reads the header of a `.sev` file. @throws FuseError for one that cannot be. */
-export async function readSev(source: ByteSource, signal?: AbortSignal): Promise<SevFile> {
+/** Reads the header of a `.sev` file, of a block where its name is known. @throws FuseError for one that cannot be. */
+export async function readSev(
+  source: ByteSource,
+  signal?: AbortSignal,
+  block?: string,
+): Promise<SevFile> {
   const head = await source.read(0, SEV_HEADER_BYTES, { signal, purpose: "header" });
   const view = viewOf(head);
   const wrong = (offset: number, field: string, found: unknown, expected: string) =>
@@ -41,7 +45,7 @@ export async function readSev(source: ByteSource, signal?: AbortSignal): Promise
       expected,
     });
   const version = head[11], size = source.size ?? 0;
-  const byName = parseSevName(source.name);
+  const byName = parseSevName(source.name, block);
   const letters = (from: number, to: number) =>
     String.fromCharCode(...head.subarray(from, to)).replaceAll("\0", "").trim();
   const name: SevName = byName ?? {

@@ -9,6 +9,7 @@ import {
 } from "../../src/model/layout.ts";
 import type { ByteSource } from "../../src/source/source.ts";
 import type { Chain, StreamStore } from "./tdt-index.ts";
+import type { SevLog } from "./tdt-notes.ts";
 import { SEV_HEADER_BYTES, type SevFile } from "./tdt-sev.ts";
 
 /** Index of a source in the dataset, added where it is new. */
@@ -143,8 +144,61 @@ function cutSegments(segments: Segment[], count: number): Segment[] {
     .map((s) => ({ ...s, length: Math.min(s.length, count - s.startIndex) }));
 }
 
-/** Adds a stream that is known by its `.sev` files alone, hours of a channel one after the other. */
-export function addSevStream(dataset: Dataset, files: SevFile[], startSeconds = 0): void {
+/**
+ * Takes away what an index promises beyond the end of its `.tev`, as a recorder that was cut off leaves it.
+ * @returns Samples that are not there.
+ */
+export function clipChains(store: StreamStore, size: number): number {
+  const width = sizeOf(store.type);
+  let lost = 0;
+  for (const chain of store.chains.values()) {
+    const cut = chain.offsets.findIndex((at, k) => at + chain.lengths[k] * width > size);
+    if (cut < 0) continue;
+    const rest = Math.max(0, Math.floor((size - chain.offsets[cut]) / width));
+    const { count } = chain;
+    chain.offsets.length = chain.lengths.length = rest > 0 ? cut + 1 : cut;
+    if (rest > 0) chain.lengths[cut] = rest;
+    chain.count = chain.lengths.reduce((a, b) => a + b, 0);
+    chain.segments = cutSegments(chain.segments, chain.count);
+    lost += count - chain.count;
+  }
+  return lost;
+}
+
+/** Uninterrupted runs of a file whose recorder lost samples on the way. */
+function loggedSegments(
+  count: number,
+  rate: number,
+  startSeconds: number,
+  log?: SevLog,
+): Segment[] {
+  if (!log) return [{ startIndex: 0, length: count, startSeconds }];
+  const segments: Segment[] = [];
+  let startIndex = 0, first = log.first;
+  const add = (length: number) => {
+    if (length > 0) {
+      segments.push({ startIndex, length, startSeconds: startSeconds + (first - 1) / rate });
+    }
+    startIndex += Math.max(0, length);
+  };
+  for (const [last, next] of log.gaps) {
+    add(Math.min(last - first + 1, count - startIndex));
+    first = next;
+  }
+  add(count - startIndex);
+  return segments;
+}
+
+/**
+ * Adds a stream that is known by its `.sev` files alone, hours of a channel one after the other; `log` tells
+ * of samples that the recorder lost.
+ */
+export function addSevStream(
+  dataset: Dataset,
+  files: SevFile[],
+  startSeconds = 0,
+  log?: SevLog,
+): void {
   const [{ name: { store }, type, rate }] = files;
   const channels = [...new Set(files.map((f) => f.name.channel))].sort((a, b) => a - b);
   const rows = channels.map((channel) =>
@@ -166,6 +220,6 @@ export function addSevStream(dataset: Dataset, files: SevFile[], startSeconds = 
     }));
     return layoutOf(dataset.frameTables.push(frameTable(sizeOf(type), runs)) - 1, type);
   });
-  const segments = [{ startIndex: 0, length: count, startSeconds }];
+  const segments = loggedSegments(count, rate, startSeconds, log);
   addRecording(dataset, { name: store, type, rate, channels, count, segments }, layouts);
 }

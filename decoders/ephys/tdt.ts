@@ -21,7 +21,7 @@ export const tdt: FormatDescriptor = {
   needs: "random",
   reads:
     "streams of all sample types in .tev and .sev files with their pauses, epocs, scalars, snippets with " +
-    "channels and sort codes; .sev files without a block",
+    "channels and sort codes, notes; .sev files without a block, with the gaps their logs tell of",
   missing: "the settings in .tbk and .tin, which no sample depends on",
   references: [
     "TDT, Synapse Manual, data tank format",
