@@ -103,6 +103,17 @@ Deno.test("mapping: drafts of HDF5 files give the same stores", async (t) => {
   }
 });
 
+Deno.test("mapping: where nothing is sure enough, what came near is said", async () => {
+  const bytes = await matFile({
+    weights: doubles([1, 500], cosine(500)),
+    fs: doubles([1, 1], [100]),
+  });
+  const { metadata, recordings } = await openMapped("x.mat", bytes);
+  assert.deepEqual([recordings.length, metadata.autoMapped], [0, undefined]);
+  const { chosen, rivals } = metadata.mapping as { chosen: unknown[]; rivals: { what: string }[] };
+  assert.deepEqual([chosen, rivals.map((r) => r.what)], [[], ["signal weights"]]);
+});
+
 Deno.test("mapping: variables are chosen, turned, named and timed as a descriptor says", async () => {
   const bytes = await matFile({
     m: doubles([40, 50], steps(2000)),

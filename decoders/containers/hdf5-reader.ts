@@ -23,7 +23,7 @@ async function open(source: ByteSource, options: OpenOptions): Promise<Dataset> 
   dataset.leftOut.push(...tree.leftOut);
   const builder = new ArrayBuilder(tree, dataset);
   const arrays = tree.datasets.flatMap((node) => builder.leaves(node));
-  const mapping = await mapArrays(tree, arrays, source.name, options.mapping);
+  const mapping = await mapArrays(tree, arrays, dataset, options.mapping);
   builder.nameDimensions(mapping !== null);
   if (mapping) await addRecordings(dataset, builder, mapping, arrays);
   const prefix = mapping ? "source/" : "";

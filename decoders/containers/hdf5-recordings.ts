@@ -23,13 +23,19 @@ const SMALL_TIMES = 65_536;
 export async function mapArrays(
   tree: Tree,
   arrays: LeafArray[],
-  source: string,
+  dataset: Dataset,
   use?: MappingUse,
 ): Promise<Mapping | null> {
+  const source = dataset.sources[0].name;
   const variables = arrays.filter((a) => a.node.dataset.kind !== "null").map(variableOf);
   const groups: VariableTree["groups"] = new Map(tree.groups.map((g) => [g.path, g.attributes]));
   const descriptor = use?.descriptor.kind === "hdf5" ? use.descriptor : undefined;
-  if (!descriptor) return await findRecordings({ variables, groups });
+  if (!descriptor) {
+    const found: VariableTree = { variables, groups };
+    const mapping = await findRecordings(found);
+    if (found.unmapped !== undefined) dataset.metadata.mapping = found.unmapped;
+    return mapping;
+  }
   const { layout } = descriptor;
   if (layout === undefined) return await resolveMapping({ variables, groups }, descriptor, source);
   const mapping = isKnown(layout) ? await findRecordings({ variables, groups }, layout) : null;

@@ -109,7 +109,10 @@ async function mapVariables(
   const mapping = stated
     ? await resolveMapping(tree, descriptor, name)
     : await findRecordings(tree);
-  if (!mapping) return;
+  if (!mapping) {
+    if (tree.unmapped !== undefined) dataset.metadata.mapping = tree.unmapped;
+    return;
+  }
   dataset.draftMapping = () => draftArrays("mat", name, mapping);
   await buildMapped(build, mapping, tree);
   dataset.metadata.autoMapped = true;

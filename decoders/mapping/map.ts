@@ -86,7 +86,10 @@ async function byScore(
   candidates.sort((a, b) => b.score - a.score);
   const chosen = candidates.filter((c) => c.score >= SIGNAL_SCORE);
   const rivals = candidates.filter((c) => c.score < SIGNAL_SCORE);
-  if (chosen.length === 0 && sweeps.length === 0) return null;
+  if (chosen.length === 0 && sweeps.length === 0) {
+    if (rivals.length) tree.unmapped = explanation([], rivals.map(rivalOf));
+    return null;
+  }
   // One-channel arrays of one clock are channels of one recording; a matrix is one of its own.
   const kin = Map.groupBy(
     chosen,
@@ -186,6 +189,10 @@ function recording(group: Candidate[], number: number, warnings: string[]): Mapp
   };
 }
 
+function rivalOf({ variable, score, why }: Candidate): Choice {
+  return { what: `signal ${variable.path}`, score, needed: SIGNAL_SCORE, why };
+}
+
 /** The first of some names. */
 function listed(names: string[]): string {
   return names.slice(0, 8).join(", ") + (names.length > 8 ? `, ... (${names.length})` : "");
@@ -213,17 +220,11 @@ export function finish(
       sampling_frequency: r.samplingFrequency,
     },
   }));
-  const near = rivals.map((c): Choice => ({
-    what: `signal ${c.variable.path}`,
-    score: c.score,
-    needed: SIGNAL_SCORE,
-    why: c.why,
-  }));
   return {
     recordings,
     used,
     ...(startTime === undefined ? {} : { startTime }),
     warnings: [...new Set(warnings)],
-    explanation: explanation(chosen, near, { method }),
+    explanation: explanation(chosen, rivals.map(rivalOf), { method }),
   };
 }

@@ -34,6 +34,8 @@ export interface VariableTree {
   groups: Map<string, Attributes>;
   /** Number of the first channel in names that are made up; 0 when absent. */
   firstNumber?: 0 | 1;
+  /** Set where nothing was sure enough to be a recording: what came near. */
+  unmapped?: Json;
   /** True when samples of different types may stand in one recording. */
   mixedTypes?: boolean;
 }

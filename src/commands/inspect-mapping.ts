@@ -22,7 +22,9 @@ export function mappingLines({ mapping }: DatasetMetadata): string[] {
       : "";
     lines.push(`  mapping    by the descriptor ${descriptor.name} (${descriptor.from}${hash})`);
   } else if (by === "heuristics") lines.push("  mapping    found out from the file");
-  else if (typeof by === "string") lines.push(`  mapping    by ${by}`);
+  if (by === "heuristics" && entries(mapping.chosen).length === 0) {
+    lines.push("             chosen: nothing is sure enough to be a recording");
+  } else if (typeof by === "string") lines.push(`  mapping    by ${by}`);
   for (const choice of entries(mapping.chosen)) lines.push(...choiceLines("chosen", choice));
   for (const rival of entries(mapping.rivals)) lines.push(...choiceLines("rival", rival));
   return lines;
@@ -35,10 +37,18 @@ export function mappingLines({ mapping }: DatasetMetadata): string[] {
 export function writeDraft({ dataset, candidate }: Opened, file: string | string[] | true): void {
   const draft = dataset.draftMapping?.();
   if (!draft) {
-    throw new FuseError("Usage", "there is nothing to describe: the format itself says all", {
-      source: dataset.sources[0].name,
-      format: candidate.format.id,
-    });
+    const mappable = ["csv", "mat", "hdf5", "flat"].includes(candidate.format.id);
+    throw new FuseError(
+      "Usage",
+      mappable
+        ? "there is nothing to draft: no recording was found"
+        : "there is nothing to describe: the format itself says all",
+      {
+        source: dataset.sources[0].name,
+        format: candidate.format.id,
+        ...(mappable ? { remedy: "docs/mapping.md shows descriptors to start from" } : {}),
+      },
+    );
   }
   const text = JSON.stringify({ $schema: SCHEMA, ...draft }, null, 2) + "\n";
   if (file === true) return console.log(text.trimEnd());
