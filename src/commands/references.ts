@@ -84,6 +84,9 @@ function refer({ plan, dataset }: PlannedFile, url?: string): References {
   const places = dataset.sources.map((source) => sourcePlace(source, url, root));
   const references = makeReferences(plan, dataset, places);
   if (references.referred > 0) return references;
+  // Small arrays are kept inside: a file of nothing else lacks nothing.
+  const whole = references.leftOut.length === plan.leftOut.length;
+  if (whole && references.arrays.length > 0) return references;
   throw new FuseError("Unsupported", "nothing in the file can be referred to as it lies", {
     source: plan.input.name,
     found: references.leftOut.map((l) => `${l.what}: ${l.why}`).slice(0, 3).join("; ") ||

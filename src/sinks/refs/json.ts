@@ -19,7 +19,7 @@ export interface ReferenceCounts {
  * Writes the document; holds no more of it than a piece. The output is neither finished nor aborted.
  */
 export async function writeReferenceJson(
-  { metadata, arrays }: References,
+  { metadata, documents, arrays }: References,
   output: Pick<ByteOutput, "write">,
   signal?: AbortSignal,
 ): Promise<ReferenceCounts> {
@@ -38,6 +38,9 @@ export async function writeReferenceJson(
   // Documents are text inside the document: every reader takes that, not every one takes objects.
   for (const [key, value] of metadata) {
     await put(`${JSON.stringify(key)}:${JSON.stringify(jsonText(value))}`);
+  }
+  for (const [key, document] of documents) {
+    await put(`${JSON.stringify(key)}:"${base64Text(encoder.encode(document))}"`);
   }
   // Without this, nobody could list what is below a group: zarr-python asks fsspec in a way it does not know.
   const consolidated = { zarr_consolidated_format: 1, metadata: Object.fromEntries(metadata) };

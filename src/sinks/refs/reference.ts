@@ -30,6 +30,8 @@ export interface ReferenceArray extends ReferenceTable {
 export interface References {
   /** `.zgroup`, `.zarray` and `.zattrs` documents by key. */
   metadata: Map<string, Json>;
+  /** Documents kept beside the data (OME-XML): key and text. The parquet form has no place for them. */
+  documents: [key: string, text: string][];
   /** Arrays with their chunks. */
   arrays: ReferenceArray[];
   /** Arrays that refer to bytes of files. */

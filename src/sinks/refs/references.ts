@@ -49,6 +49,7 @@ export function makeReferences(
   places: SourcePlace[] = dataset.sources.map((s) => sourcePlace(s)),
 ): References {
   const out: References = {
+    documents: Object.entries(plan.documents),
     metadata: new Map(),
     arrays: [],
     referred: 0,
