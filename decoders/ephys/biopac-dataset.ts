@@ -1,20 +1,19 @@
 /** An AcqKnowledge file's sections as recordings, events and metadata. */
-import {
-  type Attributes,
-  type Channel,
-  type ChannelPart,
-  type Dataset,
-  eventsFromValues,
-  type Recording,
+import type {
+  Attributes,
+  Channel,
+  ChannelPart,
+  Dataset,
+  Recording,
 } from "../../src/model/dataset.ts";
 import { type FrameLayout, frameTable, type Segment } from "../../src/model/layout.ts";
 import { viewOf } from "../../src/source/source.ts";
 import { type BiopacHeaders, type ChannelHeader, versionOf } from "./biopac-headers.ts";
+import { isoTime } from "./biopac-events.ts";
 import type { FrameSplit, TailSplit } from "./biopac-interleave.ts";
 import type { JournalSection } from "./biopac-journal.ts";
 import type { Marker } from "./biopac-markers.ts";
 import { sampleAt, type StreamChannel } from "./biopac-streams.ts";
-import { MARKER_STYLES } from "./biopac-styles.ts";
 
 /** What follows the headers, and where the samples are. */
 export interface Body {
@@ -248,55 +247,6 @@ export function describeAxis({ graph }: BiopacHeaders, dataset: Dataset): void {
       `the file's own axis places the first sample at ${graph.firstTimeOffsetMs} ms: times here count from the first sample`,
     );
   }
-}
-
-/** Adds the markers as an event table, and the start of the recording when a marker dates it. */
-export function addMarkers(
-  dataset: Dataset,
-  { graph, channels }: BiopacHeaders,
-  markers: Marker[],
-): void {
-  if (markers.length === 0) return;
-  const ticks = Math.max(...channels.map((c) => c.sampleCount * c.divider));
-  const time = Float64Array.from(markers, (m) => m.sample * graph.sampleTimeMs / 1000);
-  const byOrder = new Map(channels.map((c) => [c.order, c.name]));
-  const columns: Parameters<typeof eventsFromValues>[2] = {
-    label: markers.map((m) => m.text),
-    sample: Int32Array.from(markers, (m) => m.sample),
-  };
-  if (markers.some((m) => m.style !== "")) {
-    columns.code = markers.map((m) => m.style);
-    columns.type = markers.map((m) => MARKER_STYLES[m.style] ?? "Unknown");
-    columns.channel = markers.map((m) => m.channel === -1 ? "" : byOrder.get(m.channel) ?? "");
-    columns.channel_order = Int32Array.from(markers, (m) => m.channel);
-  }
-  if (markers.some((m) => m.createdMs !== undefined)) {
-    columns.created = markers.map((m) => isoTime(m.createdMs));
-  }
-  dataset.events.push(eventsFromValues("markers", time, columns));
-  const outside = markers.filter((m) => m.sample < 0 || m.sample > ticks).length;
-  if (outside > 0) {
-    dataset.warnings.push(
-      `${outside} of ${markers.length} markers are placed outside the recording; the positions are kept as stored`,
-    );
-  }
-  const first = markers.find((m) => m.style === "apnd" && m.sample === 0);
-  const start = isoTime(first?.createdMs);
-  if (start) {
-    dataset.metadata.startTime = start;
-    dataset.metadata.header = {
-      ...dataset.metadata.header,
-      start_time_from: "creation time of the first segment's marker",
-    };
-  }
-}
-
-/** ISO 8601 in UTC; "" for none and for the nonsense some files hold. */
-function isoTime(milliseconds: number | undefined): string {
-  const earliest = Date.UTC(1990, 0), latest = Date.UTC(2200, 0);
-  return milliseconds !== undefined && milliseconds >= earliest && milliseconds < latest
-    ? new Date(milliseconds).toISOString()
-    : "";
 }
 
 /** Keeps the journal as a document. */

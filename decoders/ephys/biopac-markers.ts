@@ -83,9 +83,12 @@ export async function readMarkers(
   // The length counts the section's own header in version 4 and in Macintosh files, not in others.
   const ends = revision >= REVISION_4 ? [start + length] : [start + 8 + length, start + length];
   const warnings: string[] = [];
-  let found = layouts
-    .map((layout) => walk(window, start + 8, count, layout, start + span))
-    .find((items) => items && ends.includes(items.end));
+  let found: ReturnType<typeof walk>;
+  for (const layout of layouts) {
+    found = walk(window, start + 8, count, layout, start + span);
+    if (found && ends.includes(found.end)) break;
+    found = undefined;
+  }
   if (!found) {
     found = walk(window, start + 8, count, layouts[0], start + span);
     if (!found) {

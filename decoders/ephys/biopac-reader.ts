@@ -5,13 +5,13 @@ import type { ByteSource } from "../../src/source/source.ts";
 import type { OpenOptions, Reader } from "../format.ts";
 import {
   addJournal,
-  addMarkers,
   addRecordings,
   type Body,
   describeAxis,
   streamChannels,
   streamName,
 } from "./biopac-dataset.ts";
+import { addMarkers } from "./biopac-events.ts";
 import { type BiopacHeaders, readHeaders } from "./biopac-headers.ts";
 import { splitFrames } from "./biopac-interleave.ts";
 import { readJournal } from "./biopac-journal.ts";

@@ -133,13 +133,19 @@ export function decodeText(bytes: Uint8Array, charset: Charset): string {
   return decodeAll(charset === "utf-8" ? wholeCharacters(bytes) : bytes, charset);
 }
 
+const decoders: Record<Charset, TextDecoder> = {
+  "windows-1252": new TextDecoder("windows-1252"),
+  "macintosh": new TextDecoder("macintosh"),
+  "utf-8": new TextDecoder("utf-8", { fatal: true }),
+};
+
 /** All bytes as text; what should be UTF-8 and is not is read as Windows-1252. */
 export function decodeAll(bytes: Uint8Array, charset: Charset): string {
-  if (charset !== "utf-8") return new TextDecoder(charset).decode(bytes);
+  if (charset !== "utf-8") return decoders[charset].decode(bytes);
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return decoders[charset].decode(bytes);
   } catch {
-    return new TextDecoder("windows-1252").decode(bytes);
+    return decoders["windows-1252"].decode(bytes);
   }
 }
 
