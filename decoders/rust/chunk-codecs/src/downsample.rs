@@ -80,6 +80,10 @@ pub fn downsample(
     if rows == 0 || columns == 0 {
         return Ok(0);
     }
+    // Rows over each other would be as many as a number can say, in no memory at all.
+    if band.height > 1 && band.src_stride < band.width || rows > 1 && band.dst_stride < columns {
+        return Err(Error::limit("the rows of a band lie over each other"));
+    }
     let span = |rows: usize, stride: usize, columns: usize| {
         ((rows as u128 - 1) * stride as u128)
             .saturating_add(columns as u128)
@@ -204,6 +208,22 @@ pub unsafe extern "C" fn downsample2x2(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_over_each_other_are_refused() {
+        // Found by fuzzing: two thousand million rows of one pixel, for minutes.
+        let band = Band {
+            width: 4,
+            height: 0x7fff_ffff,
+            src_stride: 0,
+            dst_stride: 0,
+        };
+        let halved = downsample(Stored::U8, Method::Mean, &[0; 64], &band, &mut [0; 64]);
+        assert!(halved.is_err());
+        let flat = Band { height: 1, ..band };
+        let halved = downsample(Stored::U8, Method::Mean, &[8; 4], &flat, &mut [0; 2]);
+        assert_eq!(halved, Ok(1));
+    }
 
     #[test]
     fn bands_no_memory_holds_are_refused() {

@@ -111,8 +111,10 @@ fn check(
         return Ok(());
     }
     let (first, count) = (window.first_sample as u64, window.n_samples as u64);
+    // Frames of no bytes put no bound on the numbers of samples.
     let end = first
         .checked_add(count)
+        .filter(|&end| usize::try_from(end).is_ok())
         .ok_or_else(|| Error::limit("more samples than can be numbered"))?;
     let needed = reach(at, first, end, to.rule.stored.width() as u64);
     if needed > src_len as u64 {

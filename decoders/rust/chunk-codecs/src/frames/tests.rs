@@ -149,6 +149,13 @@ fn numbers_that_do_not_fit_are_errors() {
         ..window
     };
     assert!(gather(&[0; 64], &near, &raw, &endless, &mut [0; 64]).is_err());
+    // Found by fuzzing, where they have 32: frames of no bytes lie in any source.
+    let nothing = Geometry {
+        frame_bytes: 0,
+        sample_stride: 0,
+        ..near
+    };
+    assert!(gather(&[0; 64], &nothing, &raw, &endless, &mut [0; 64]).is_err());
     let none = Geometry {
         samples_per_frame: 0,
         ..near
