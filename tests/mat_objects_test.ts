@@ -240,3 +240,27 @@ Deno.test("what is missing or damaged is said, and the other variables stay", as
   const turning = await loop.open({ p: opaque("Point", objectReference(classOf("Point"), 1)) });
   assert.match(turning.leftOut.map((l) => l.why).join(), /without end/);
 });
+
+Deno.test("moments and durations are times of the arrays beside them", async () => {
+  const objects = new Objects();
+  const steps = Array.from({ length: 50 }, (_, i) => 4 * i);
+  const moments = objects.add("datetime", {
+    data: doubles([50, 1], steps.map((ms) => 1.6e12 + ms)),
+  });
+  const spans = objects.add("duration", { millis: doubles([50, 1], steps) });
+  for (
+    const [type, reference, start] of [["datetime", moments, 0], ["duration", spans, 0]] as const
+  ) {
+    const dataset = await objects.open({
+      t: opaque(type, reference),
+      emg: doubles([50, 1], steps.map(Math.sin)),
+    });
+    const [recording] = dataset.recordings;
+    assert.equal(recording.samplingFrequency, 250, type);
+    assert.equal(recording.segments[0].startSeconds, start);
+    assert.equal(
+      dataset.metadata.startTime,
+      type === "datetime" ? "2020-09-13T12:26:40.000Z" : undefined,
+    );
+  }
+});

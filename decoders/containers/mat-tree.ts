@@ -3,7 +3,14 @@ import type { Attributes } from "../../src/model/dataset.ts";
 import type { NumericArray } from "../../src/model/dtype.ts";
 import type { ByteSource } from "../../src/source/source.ts";
 import type { Variable, VariableTree } from "../mapping/variables.ts";
-import { elementsOf, type MatNode, type NumericNode, textsOf } from "./mat-model.ts";
+import {
+  elementsOf,
+  fieldOf,
+  type MatNode,
+  type NumericNode,
+  type StructNode,
+  textsOf,
+} from "./mat-model.ts";
 import { loadValues } from "./mat-passes.ts";
 import { isReal } from "./mat-recordings.ts";
 
@@ -49,6 +56,8 @@ export function treeOf(
       if (texts.length === 1 && texts[0].length <= TEXT) tree.groups.get(group)![own] = texts[0];
       return;
     }
+    const times = node.kind === "struct" ? timesOf(node) : undefined;
+    if (times) return visit(times, path, group, depth);
     if (depth >= DEPTH) return;
     if (node.kind === "cell") {
       if (node.items.length > ELEMENTS) return;
@@ -67,6 +76,15 @@ export function treeOf(
   };
   for (const node of variables) visit(node, plain(node.name || "unnamed"), "", 0);
   return tree;
+}
+
+/** The numbers of a datetime or a duration, which are times under the name of the object itself. */
+function timesOf(node: StructNode): MatNode | undefined {
+  return node.objectClass === "datetime"
+    ? fieldOf(node, "data")
+    : node.objectClass === "duration"
+    ? fieldOf(node, "millis")
+    : undefined;
 }
 
 const plain = (name: string) => name.replaceAll("/", "_");
