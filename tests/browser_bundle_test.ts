@@ -17,6 +17,7 @@ const HOSTS = [
   "src/source/file.ts",
   "src/sinks/targets/directory.ts",
   "src/sinks/targets/file-output.ts",
+  "src/sinks/targets/zip-writer.ts",
   "src/sinks/targets/zip.ts",
 ];
 
