@@ -128,9 +128,13 @@ async function planOpened(
     !dataset.recordings.length && !dataset.images.length && !dataset.events.length &&
     !dataset.arrays.length
   ) {
+    const [first, ...more] = dataset.leftOut;
     throw new FuseError("Unsupported", "the file holds nothing that can be converted", {
       source: source.name,
       format: dataset.format,
+      ...(first
+        ? { found: `${first.what}: ${first.why}${more.length ? `, and ${more.length} more` : ""}` }
+        : {}),
     });
   }
   const plan = buildPlan(dataset, options, {
