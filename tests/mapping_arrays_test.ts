@@ -48,6 +48,14 @@ const MAT: Record<string, Record<string, MatValue>> = {
     hr: doubles([1, 100], cosine(100)),
     bp: doubles([1, 100], cosine(100)),
   },
+  "a matrix with its times in a column": {
+    data: doubles([90, 3], [...steps(90, 4), ...cosine(90), ...cosine(90)]),
+    headers: texts("Time (ms)", "EMG (uV)", "ECG"),
+  },
+  "a matrix with its times in a row": {
+    data: doubles([2, 90], steps(90).flatMap((i) => [i / 50, Math.cos(i)])),
+    labels: texts("t", "emg"),
+  },
   "sweeps in a cell": {
     sweeps: {
       kind: "cell",
@@ -196,6 +204,10 @@ Deno.test("mapping: what MAT-files say of rates, units, rounding and orientation
     }),
     [["ECG_mV[mV],P_mmHg[mmHg]", 250, 300]],
   );
+  assert.deepEqual(await found(MAT["a matrix with its times in a column"]), [
+    ["Time (ms)[],EMG (uV)[uV],ECG[]", 250, 90],
+  ]);
+  assert.deepEqual(await found(MAT["a matrix with its times in a row"]), [["t[],emg[]", 50, 90]]);
   const rounded = steps(300).map((i) => Math.round(i / 0.256) / 1000);
   assert.deepEqual(
     await found({ t: doubles([300, 1], rounded), emg: doubles([300, 1], cosine(300)) }),

@@ -1,6 +1,7 @@
 /** Forward passes over datasets whose values are no numbers of fixed size: texts, references, sequences. */
 import type { Json, StreamBlock } from "../../src/model/dataset.ts";
-import { allocate, type DType, dtypeOf, type NumericArray } from "../../src/model/dtype.ts";
+import { allocate, type DType, type NumericArray } from "../../src/model/dtype.ts";
+import { secondsOf } from "../mapping/time-vectors.ts";
 import { valueJson } from "./hdf5/attributes.ts";
 import type { Dataset5 } from "./hdf5/dataset.ts";
 import { type Leaf, leavesOf } from "./hdf5/elements.ts";
@@ -146,24 +147,6 @@ export async function* timeBlocks(
     const seconds = secondsOf(values, secondsPerUnit, zero);
     yield { field: "values", values: seconds, count: seconds.length };
   }
-}
-
-/** Values of a time vector in seconds since its zero. */
-export function secondsOf(
-  values: NumericArray,
-  secondsPerUnit: number,
-  zero: number | bigint,
-): Float64Array {
-  const scale = Math.round(1 / secondsPerUnit);
-  // Dividing by a whole number of units a second rounds once; multiplying by 0.001 would twice.
-  const whole = scale > 0 && Math.abs(scale * secondsPerUnit - 1) < 1e-9;
-  const big = dtypeOf(values).endsWith("64") && dtypeOf(values).includes("int");
-  return Float64Array.from({ length: values.length }, (_, i) => {
-    const value = big
-      ? Number((values as BigInt64Array)[i] - BigInt(zero))
-      : Number(values[i]) - Number(zero);
-    return whole ? value / scale : value * secondsPerUnit;
-  });
 }
 
 /** Pieces along the only long axis of a vector. */

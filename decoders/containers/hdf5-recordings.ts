@@ -5,6 +5,7 @@ import type { MappingUse } from "../mapping/descriptor-types.ts";
 import { draftArrays } from "../mapping/draft.ts";
 import { findRecordings, type KnownShape } from "../mapping/map.ts";
 import { resolveMapping } from "../mapping/resolve.ts";
+import { secondsOf } from "../mapping/time-vectors.ts";
 import {
   type MappedRecording,
   type Mapping,
@@ -13,7 +14,7 @@ import {
   type VariableTree,
 } from "../mapping/variables.ts";
 import type { ArrayBuilder, LeafArray } from "./hdf5-arrays.ts";
-import { secondsOf, textBlocks, timeBlocks } from "./hdf5-passes.ts";
+import { textBlocks, timeBlocks } from "./hdf5-passes.ts";
 import type { Tree } from "./hdf5-tree.ts";
 
 /** Times read when the file is opened; longer vectors are read on the way. */
@@ -76,6 +77,16 @@ function variableOf(array: LeafArray): Variable {
       const extent = dataset.extent.map((_, i) => (i === axis ? count : 1));
       return dataset.readLeaf(leaf, start, extent);
     },
+    ...(leaf.number && dataset.extent.length === 2 && shape.length === 2
+      ? {
+        column: (axis: number, index: number) =>
+          dataset.readLeaf(
+            leaf,
+            dataset.extent.map((_, i) => (i === axis ? index : 0)),
+            dataset.extent.map((n, i) => (i === axis ? 1 : n)),
+          ),
+      }
+      : {}),
   };
 }
 
@@ -159,8 +170,9 @@ async function timeOf(
   time: NonNullable<MappedRecording["time"]>,
   byPath: Map<string, LeafArray>,
 ): Promise<NonNullable<Recording["time"]>> {
+  const { secondsPerUnit, zero, column } = time;
+  if (column) return { kind: "values", values: secondsOf(column.values, secondsPerUnit, zero) };
   const { node: { dataset }, leaf, path } = byPath.get(time.variable.path)!;
-  const { secondsPerUnit, zero } = time;
   if (dataset.count <= SMALL_TIMES) {
     const values = await dataset.readNumbers(leaf);
     return { kind: "values", values: secondsOf(values, secondsPerUnit, zero) };

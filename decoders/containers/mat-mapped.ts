@@ -1,5 +1,6 @@
 /** Turns what the mapping found among MATLAB variables into recordings. */
 import type { Attributes, Channel, ChannelPart, Recording } from "../../src/model/dataset.ts";
+import { secondsOf } from "../mapping/time-vectors.ts";
 import type { MappedRecording, MappedSignal, Mapping } from "../mapping/variables.ts";
 import type { NumericNode } from "./mat-model.ts";
 import type { PassPiece } from "./mat-passes.ts";
@@ -101,16 +102,14 @@ function turns(
 async function timeOf(
   build: MatBuild,
   id: string,
-  { variable, secondsPerUnit, zero }: NonNullable<MappedRecording["time"]>,
+  { variable, secondsPerUnit, zero, column }: NonNullable<MappedRecording["time"]>,
   nodes: MatTree["nodes"],
 ): Promise<Recording["time"]> {
+  if (column) return { kind: "values", values: secondsOf(column.values, secondsPerUnit, zero) };
   const node = nodes.get(variable.path)!;
   const values = await vectorValues(build, node);
-  if (!values || Number(zero) === 0) return timeAxis(build, id, node, values, secondsPerUnit);
-  // Large whole numbers lose digits as doubles: the difference is taken first.
-  const shifted = values.map((v) => v - Number(zero));
-  return {
-    kind: "values",
-    values: secondsPerUnit === 1 ? shifted : shifted.map((v) => v * secondsPerUnit),
-  };
+  if (!values || (secondsPerUnit === 1 && Number(zero) === 0)) {
+    return timeAxis(build, id, node, values, secondsPerUnit);
+  }
+  return { kind: "values", values: secondsOf(values, secondsPerUnit, zero) };
 }

@@ -105,6 +105,12 @@ function numeric(
     streamable: isReal(node) && node.shape.length === 2 && elementsOf(node.shape) > 0,
     values: () => load(0, elementsOf(node.shape)),
     slice: load,
+    async column(axis, index) {
+      const [rows, columns] = node.shape;
+      if (axis === 1) return await load(index * rows, rows);
+      const all = await load(0, rows * columns);
+      return Float64Array.from({ length: columns }, (_, i) => Number(all[i * rows + index]));
+    },
   };
 }
 

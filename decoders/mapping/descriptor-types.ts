@@ -125,7 +125,7 @@ export interface ArrayRecording {
   signals: ArraySignal[];
   /** When its samples were taken. */
   time:
-    | { variable: string; unit?: TimeUnit }
+    | { variable: string; unit?: TimeUnit; column?: number }
     | RateTime
     | { rate: Reference; unit?: "Hz" | "kHz" | "MHz"; start_s?: number }
     | { interval: Reference; unit?: TimeUnit; start_s?: number }

@@ -139,7 +139,13 @@ const arraySignal = v.strictObject({
 });
 
 const arrayTime = v.union([
-  v.strictObject({ variable: pattern, unit: v.optional(timeUnit) }),
+  v.strictObject({
+    variable: pattern,
+    unit: v.optional(timeUnit),
+    column: v.optional(
+      described(whole, "of a matrix, the column (or row) that holds the times, from 0"),
+    ),
+  }),
   byRate,
   v.strictObject({
     rate: reference,

@@ -53,7 +53,11 @@ function recordingOf(recording: MappedRecording): ArrayRecording {
       offset,
     })),
     time: time
-      ? { variable: time.variable.path, unit: unitOf(time.secondsPerUnit) }
+      ? {
+        variable: time.variable.path,
+        unit: unitOf(time.secondsPerUnit),
+        ...(time.column ? { column: time.column.index } : {}),
+      }
       : rate === null || (timeGenerated && !swept)
       ? { index: true }
       : { rate_hz: rate, start_s: inTurn ? 0 : segments[0]?.startSeconds ?? 0 },

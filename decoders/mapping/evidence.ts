@@ -18,7 +18,7 @@ const INTERVAL =
   /^(?:dt|si|deltat|sampleinterval|samplinginterval|samplingperiod|sampleperiod|sampletime|samplingtime|tsample|tickinterval|interval|timestep|tstep)$/;
 const RATE_UNITS: Record<string, number> = { hz: 1, khz: 1e3, mhz: 1e6, "1/s": 1, "samples/s": 1 };
 const CHANNEL_NAMES =
-  /^(?:channel(?:s|names?|labels?|ids?)?|chan(?:nels|names?|labels?)?|chnames?|labels?|columns?|columnnames?|names?|variablenames?|legend|signalnames?|titles?|electrodenames?|leads?|fields?)$/;
+  /^(?:channel(?:s|names?|labels?|ids?)?|chan(?:nels|names?|labels?)?|chnames?|labels?|columns?|columnnames?|headers?|colnames?|names?|variablenames?|legend|signalnames?|titles?|electrodenames?|leads?|fields?)$/;
 const UNITS =
   /^(?:units?|unittexts?|variableunits?|yunits?|chanunits?|channelunits?|unitsofmeasure(?:ment)?|physicalunits?|igorwaveunits|ylabelunits?)$/;
 const SCALE = /^(?:scale|scalefactor|scalingfactor|conversion|conversionfactor|lsb|voltsperbit)$/;

@@ -101,3 +101,8 @@ export class Lookup {
 function plainJson(value: Json | bigint): Json {
   return typeof value === "bigint" ? Number(value) : value;
 }
+
+/** True for arrays of numbers whose values can be had in pieces. */
+export function isSignal({ streamable, dtype, shape }: Variable): boolean {
+  return streamable && /^(?:u?int|float)/.test(dtype) && shape.filter((n) => n > 1).length <= 2;
+}

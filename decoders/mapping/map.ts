@@ -1,6 +1,7 @@
 /** Finds the recordings in a container whose format says nothing of time series. */
 import { timeFactor } from "../tables/csv-units.ts";
 import { findEvoked } from "./evoked.ts";
+import { findColumnTimes } from "./column-times.ts";
 import { type Choice, explanation } from "./explain.ts";
 import { findStart, type Neighbours, readMoment, textsIn } from "./evidence.ts";
 import { type Candidate, judge, kinKey, SIGNAL_SCORE } from "./signals.ts";
@@ -71,12 +72,14 @@ async function byScore(
     if (vector) vectors.push(vector);
   }
   const named = variables.filter((v) => isTimeName(nameOf(v.path)));
+  const columns = await findColumnTimes(variables, groups, neighbours);
+  vectors.push(...columns);
   // Numbered cells are a thing of MATLAB's.
   const sweeps = tree.firstNumber === 1
     ? await findSweeps(variables, vectors, groups, neighbours)
     : [];
   const inSweeps = new Set(sweeps.flatMap((r) => r.signals.map((s) => s.variable.path)));
-  const clocks = new Set(vectors.map((v) => v.variable.path));
+  const clocks = new Set(vectors.flatMap((v) => v.column ? [] : v.variable.path));
   const candidates: Candidate[] = [];
   for (const variable of variables) {
     if (inSweeps.has(variable.path) || clocks.has(variable.path)) continue;
@@ -179,6 +182,7 @@ function recording(group: Candidate[], number: number, warnings: string[]): Mapp
           variable: time.variable,
           secondsPerUnit: time.secondsPerUnit,
           zero: isEpoch(time) ? time.first : 0,
+          ...(time.column ? { column: time.column } : {}),
         },
       }
       : {}),

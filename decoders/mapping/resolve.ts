@@ -1,13 +1,15 @@
 /** A descriptor laid over the arrays of a container: the recordings and events it names. */
-import { type Attributes, eventsFromValues, type EventTable } from "../../src/model/dataset.ts";
+import type { Attributes, EventTable } from "../../src/model/dataset.ts";
 import { timeFactor } from "../tables/csv-units.ts";
-import type { ArrayEvents, ArrayMapping, ArrayRecording, Reference } from "./descriptor-types.ts";
+import type { ArrayMapping, ArrayRecording, Reference } from "./descriptor-types.ts";
 import { findScale, findStart, findUnits, readMoment, secondsBetween } from "./evidence.ts";
-import { type Captures, Lookup } from "./lookup.ts";
+import { columnVector } from "./column-times.ts";
+import { type Captures, isSignal, Lookup } from "./lookup.ts";
 import { finish, isEpoch } from "./map.ts";
 import { missing } from "./near.ts";
 import { agree, filled, type Match, matchesOf } from "./patterns.ts";
 import { sweepsInTurn } from "./sweeps.ts";
+import { eventsOf } from "./resolve-events.ts";
 import { readTimeVector, type TimeVector } from "./time-vectors.ts";
 import {
   groupOf,
@@ -19,9 +21,6 @@ import {
   type Variable,
   type VariableTree,
 } from "./variables.ts";
-
-/** Times of events. */
-const MOST_EVENTS = 4 << 20;
 
 /**
  * The recordings and events a descriptor names.
@@ -42,7 +41,7 @@ export async function resolveMapping(
   for (const plan of plans) recordings.push(...await resolver.recordingsOf(plan, moments[0]));
   const events: EventTable[] = [];
   for (const [i, spec] of (mapping.events ?? []).entries()) {
-    events.push(...await resolver.eventsOf(spec, `events[${i}]`));
+    events.push(...await eventsOf(resolver.lookup, spec, `events[${i}]`));
   }
   const start = moments[0]?.iso ?? resolver.startTime();
   const found = finish(recordings, "descriptor", start, [], resolver.warnings);
@@ -235,6 +234,7 @@ class Resolver {
             variable: vector.variable,
             secondsPerUnit: vector.secondsPerUnit,
             zero: isEpoch(vector) ? vector.first : 0,
+            ...(vector.column ? { column: vector.column } : {}),
           },
         }
         : {}),
@@ -322,7 +322,18 @@ class Resolver {
     if (!("variable" in time)) return undefined;
     const place = `${field}.time.variable`;
     const variable = this.lookup.one(time.variable, captures, place);
-    const vector = await readTimeVector(variable, { unit: time.unit });
+    const { column, unit: stated } = time;
+    if (column !== undefined) {
+      // Columns are along the shorter axis.
+      const axis = variable.shape[1] <= variable.shape[0] ? 1 : 0;
+      const found = variable.column && variable.shape.length === 2 && column < variable.shape[axis]
+        ? await columnVector(variable, axis, column, stated ?? "")
+        : undefined;
+      if (found) return found;
+      const size = variable.shape.join(" x ");
+      throw this.lookup.wrong("the column holds no times", `${field}.time.column`, column, size);
+    }
+    const vector = await readTimeVector(variable, { unit: stated });
     if (vector) {
       this.#times.push(vector);
       return vector;
@@ -392,38 +403,6 @@ class Resolver {
     return out;
   }
 
-  /** The tables of an event spec, one for each set of values its `{names}` take. */
-  async eventsOf(spec: ArrayEvents, field: string): Promise<EventTable[]> {
-    const matches = matchesOf(spec.time.variable, this.tree.variables);
-    if (matches.length === 0) {
-      if (spec.optional) return [];
-      throw missing("array", spec.time.variable, this.lookup.paths, {
-        source: this.source,
-        field: `${field}.time.variable`,
-      });
-    }
-    const tables: EventTable[] = [];
-    for (const { variable, captures } of matches) {
-      const count = sizeOf(variable.shape);
-      if (count > MOST_EVENTS || !isSignal(variable)) {
-        throw this.lookup.wrong("the array holds no times of events", field, variable.path);
-      }
-      const { multiply, divide } = timeFactor(spec.time.unit ?? "s")!;
-      const values = await variable.values() as ArrayLike<number | bigint>;
-      const time = Float64Array.from(
-        { length: count },
-        (_, i) => Number(values[i]) * multiply / divide,
-      );
-      const labels = await this.lookup.texts(spec.labels, captures, count, `${field}.labels`);
-      tables.push(
-        eventsFromValues(filled(spec.name, captures), time, labels ? { label: labels } : {}, {
-          source_array: variable.path,
-        }),
-      );
-    }
-    return tables;
-  }
-
   /** When the recording started, as attributes or the times say. */
   startTime(): string | undefined {
     const stated = findStart(this.tree.groups.get("") ?? {});
@@ -434,9 +413,4 @@ class Resolver {
     return moment?.iso ??
       (epoch && new Date(Number(epoch.first) * epoch.secondsPerUnit * 1000).toISOString());
   }
-}
-
-/** True for arrays of numbers whose values can be had in pieces. */
-function isSignal({ streamable, dtype, shape }: Variable): boolean {
-  return streamable && /^(?:u?int|float)/.test(dtype) && shape.filter((n) => n > 1).length <= 2;
 }

@@ -130,13 +130,14 @@ export async function judge(
   const names = count > 1 ? await findNames(variable, count, neighbours, groups) : undefined;
   if (names) add(20, `${count} channel names by ${names.where}`);
   const own = findUnits(attributes, count);
-  const inName = count === 1 ? unitInName(name) : "";
+  const inNames = (names?.value ?? (count === 1 ? [name] : [])).map(unitInName);
   const units = own.some((u) => u !== "")
     ? own
-    : inName !== ""
-    ? [inName]
+    : inNames.some((u) => u !== "")
+    ? inNames
     : await findUnitsBeside(variable, count, neighbours, groups);
-  if (units.some(isMeasured)) add(10, `in ${units[0]}`);
+  const measured = units.find(isMeasured);
+  if (measured) add(10, `in ${measured}`);
   const axis = channelAxis === null ? "" : variable.axes?.[channelAxis] ?? "";
   if (axis !== "" && !/chan|elec|signal|lead|sensor|roi|cell|unit/i.test(axis)) {
     add(-40, `its other axis is ${axis}`);

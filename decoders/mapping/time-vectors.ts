@@ -1,4 +1,5 @@
 /** Arrays that hold the time of samples, and what their values mean in seconds. */
+import { dtypeOf, type NumericArray } from "../../src/model/dtype.ts";
 import { type EvenStep, evenStep } from "../tables/csv-rate.ts";
 import { timeFactor } from "../tables/csv-units.ts";
 import { textsIn } from "./evidence.ts";
@@ -28,6 +29,8 @@ export interface TimeVector {
   first: number | bigint;
   /** The even step of the values looked at, when they have one. */
   step?: EvenStep;
+  /** The column of a matrix that it is. */
+  column?: { axis: number; index: number; values: NumericArray };
   /** Moment that value 0 stands for ("seconds since ..."), as the file writes it. */
   since?: string;
 }
@@ -142,6 +145,24 @@ export function likeness(time: string, name: string): number {
   return (numbered ? 10 : digits(time) !== digits(name) ? -5 : 0) + (shared ? 5 : 0);
 }
 
+/** Times in seconds since the value that is second 0. */
+export function secondsOf(
+  values: NumericArray,
+  secondsPerUnit: number,
+  zero: number | bigint,
+): Float64Array {
+  const scale = Math.round(1 / secondsPerUnit);
+  // Dividing by a whole number of units a second rounds once; multiplying by 0.001 would twice.
+  const whole = scale > 0 && Math.abs(scale * secondsPerUnit - 1) < 1e-9;
+  const big = dtypeOf(values).endsWith("64") && dtypeOf(values).includes("int");
+  return Float64Array.from({ length: values.length }, (_, i) => {
+    const value = big
+      ? Number((values as BigInt64Array)[i] - BigInt(zero))
+      : Number(values[i]) - Number(zero);
+    return whole ? value / scale : value * secondsPerUnit;
+  });
+}
+
 function numbers(values: ArrayLike<number | bigint>): Float64Array {
   return Float64Array.from({ length: values.length }, (_, i) => Number(values[i]));
 }
@@ -149,6 +170,10 @@ function numbers(values: ArrayLike<number | bigint>): Float64Array {
 /** How well a vector of times goes with an array: 0 when it does not. */
 export function timeMatch(vector: TimeVector, variable: Variable): { axis: number; score: number } {
   const none = { axis: -1, score: 0 };
+  if (vector.column) {
+    const own = vector.variable.path === variable.path;
+    return own ? { axis: 1 - vector.column.axis, score: 60 } : none;
+  }
   const { shape, axes } = variable;
   const { path } = vector.variable;
   const named = axes?.findIndex((axis) => axis === path) ?? -1;

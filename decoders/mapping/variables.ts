@@ -24,6 +24,8 @@ export interface Variable {
   values(): Promise<NumericArray | string[]>;
   /** Values `from .. from + count` of an array with one long axis. */
   slice(from: number, count: number): Promise<NumericArray>;
+  /** Values at `index` of one axis of a matrix, where they can be had alone. */
+  column?(axis: number, index: number): Promise<NumericArray>;
 }
 
 /** What a container holds. */
@@ -73,7 +75,13 @@ export interface MappedRecording {
   /** Samples of one sweep, where the arrays are equal sweeps. */
   sweepLength?: number;
   /** Vector of times, with what turns its values into seconds and the value that is second 0. */
-  time?: { variable: Variable; secondsPerUnit: number; zero: number | bigint };
+  time?: {
+    variable: Variable;
+    secondsPerUnit: number;
+    zero: number | bigint;
+    /** The column of a matrix that holds them, with its values. */
+    column?: { axis: number; index: number; values: NumericArray };
+  };
   /** True when nothing says when samples were taken. */
   timeGenerated: boolean;
   /** Attributes of the stored recording. */
