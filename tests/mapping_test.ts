@@ -62,6 +62,9 @@ Deno.test("rates are read under the names programs give them, with their units",
     assert.equal(await rateOf({}, { [name]: value as never }), expected, `${name} of the group`);
   }
   assert.equal(await rateOf({ rate: 2, rate_units: "kHz" }), 2000);
+  assert.equal(await rateOf({ sampling_rate: "250 Hz" }), 250);
+  const late = await map([variable("lfp", [5000], "float32", { rate: 100, starting_time: 1.5 })]);
+  assert.equal(late!.recordings[0].segments[0].startSeconds, 1.5);
   // Not rates of sampling, not numbers, not possible.
   const bad: Attributes[] = [{ stimulation_frequency: 20 }, { fs: "fast" }, { fs: 0 }, { fs: -5 }, {
     dt: 5,

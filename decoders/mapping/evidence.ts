@@ -23,6 +23,7 @@ const UNITS =
   /^(?:units?|unittexts?|variableunits?|yunits?|chanunits?|channelunits?|unitsofmeasure(?:ment)?|physicalunits?|igorwaveunits|ylabelunits?)$/;
 const SCALE = /^(?:scale|scalefactor|scalingfactor|conversion|conversionfactor|lsb|voltsperbit)$/;
 const OFFSET = /^(?:offset|addoffset|scaleoffset|dcoffset)$/;
+const FIRST_TIME = /^(?:startingtime|starttime|start|t0|tstart|x0|xstart|timeoffset|timestart)$/;
 const START =
   /^(?:start|starttime|startdate|startdatetime|sessionstarttime|recordingstart(?:time)?|recordingdate|recordingtime|date|datetime|timestamp|acquisitiondate|creationtime|timestampsreferencetime|begintime)$/;
 
@@ -83,11 +84,30 @@ export function rateOf(attributes: Attributes): { name: string; value: number } 
   const igor = igorRate(attributes);
   if (igor !== undefined) return { name: "IGORWaveScaling", value: igor };
   for (const [name, json] of Object.entries(attributes)) {
-    const number = numberIn(json);
+    // "200 Hz" has its unit behind it.
+    const written = typeof json === "string"
+      ? /^([\d.eE+-]+)\s*([a-zµ/]+)$/i.exec(json.trim())
+      : null;
+    const number = numberIn(written ? written[1] : json);
     if (number === undefined) continue;
-    const unit = attributes[`${name}_units`] ?? attributes[`${name}_unit`];
+    const unit = written?.[2] ?? attributes[`${name}_units`] ?? attributes[`${name}_unit`];
     const value = rateFrom(name, number, typeof unit === "string" ? unit : "");
     if (value !== undefined) return { name, value };
+  }
+  return undefined;
+}
+
+/** When the first sample was taken, seconds, as attributes of an array say. */
+export function findFirstTime(attributes: Attributes): number | undefined {
+  for (const [name, json] of Object.entries(attributes)) {
+    if (!FIRST_TIME.test(normal(name).key)) continue;
+    const unit = normal(name).unit;
+    const factor = unit === "" ? { multiply: 1, divide: 1 } : timeFactor(unit);
+    const number = numberIn(json);
+    // Larger numbers count from 1970: they are moments.
+    if (number !== undefined && factor && Math.abs(number) < 1e8) {
+      return number * factor.multiply / factor.divide;
+    }
   }
   return undefined;
 }

@@ -3,7 +3,7 @@ import { timeFactor } from "../tables/csv-units.ts";
 import { findEvoked } from "./evoked.ts";
 import { findColumnTimes } from "./column-times.ts";
 import { type Choice, explanation } from "./explain.ts";
-import { findStart, type Neighbours, readMoment, textsIn } from "./evidence.ts";
+import { findFirstTime, findStart, type Neighbours, readMoment, textsIn } from "./evidence.ts";
 import { type Candidate, judge, kinKey, SIGNAL_SCORE } from "./signals.ts";
 import { findSweeps } from "./sweeps.ts";
 import { findTimestamped } from "./timestamped.ts";
@@ -168,7 +168,11 @@ function recording(group: Candidate[], number: number, warnings: string[]): Mapp
   }
   const clocked = time !== undefined || rate !== undefined;
   const contradicted = rate && measured && Math.abs(measured / rate.value - 1) > 1e-3;
-  const startSeconds = time && !isEpoch(time) ? Number(time.first) * time.secondsPerUnit : 0;
+  const startSeconds = time
+    ? (isEpoch(time) ? 0 : Number(time.first) * time.secondsPerUnit)
+    : rate
+    ? findFirstTime(variable.attributes) ?? 0
+    : 0;
   return {
     name: name || "signals",
     signals,
