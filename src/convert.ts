@@ -190,6 +190,7 @@ export function chooseExecutor(
   const runner = new TaskRunner(plan, {
     create: (k) => target.create(k),
     put: (k, b) => target.put(k, b),
+    drain: target.drain && (() => target.drain!()),
   }, {
     openSource: openSpec,
     dataset,

@@ -10,7 +10,7 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
  * Left to the page's own bundler: the AWS SDK swaps files by a `browser` table in its package.json that
  * `deno bundle` does not follow.
  */
-const EXTERNAL = ["@aws-sdk/client-s3", "@smithy/fetch-http-handler"];
+const EXTERNAL = ["@aws-sdk/client-s3"];
 
 /** The modules in which `node:` and `Deno.` are at home; each is loaded on demand, by nothing in a browser. */
 const HOSTS = [

@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
 /** Not bundled: dependencies of the package. */
-const EXTERNAL = ["@aws-sdk/client-s3", "@smithy/fetch-http-handler"];
+const EXTERNAL = ["@aws-sdk/client-s3"];
 
 const ENTRIES = ["sparc-fuse", "mod", "worker", "deno-shim", "web-worker", "half-floats"];
 

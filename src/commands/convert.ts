@@ -9,7 +9,7 @@ import type { Selection } from "../model/select.ts";
 import { DEFAULT_TARGETS } from "../plan/chunking.ts";
 import type { Compressor } from "../plan/plan.ts";
 import { WorkerPool } from "../pool/pool.ts";
-import { keyBelow } from "../sinks/targets/s3.ts";
+import { keyBelow } from "../sinks/targets/s3-place.ts";
 import { outputClosed } from "../sinks/targets/stdout.ts";
 import { bucketFiles, openBucket, s3Root, uploadReport } from "./bucket.ts";
 import { openDestination } from "./destination.ts";

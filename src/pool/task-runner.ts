@@ -44,6 +44,7 @@ export class TaskRunner {
     const result = emptyResult(index);
     try {
       const { set, k } = taskAt(plan, index);
+      await target.drain?.();
       const encoder = await (this.#encoder ??= ChunkEncoder.create());
       switch (set.kind) {
         case "frames":
@@ -69,7 +70,9 @@ export class TaskRunner {
         case "stream":
           await runStreamTask(plan, set, await this.#openDataset(), target, encoder, result);
       }
+      await target.settle?.();
     } catch (error) {
+      await target.settle?.().catch(() => {});
       throw toFuseError(error, "Corrupt", { source: plan.input.name, format: plan.input.format });
     }
     if (target.objects) {

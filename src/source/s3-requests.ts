@@ -1,7 +1,8 @@
 /**
- * GET requests to S3 by the platform's fetch: signed where there are credentials to sign with, in the
- * addressing style of the service. Reading needs no more, so the SDK, which takes longer to load than a
- * slice takes to read, is only asked for credentials that are not in the environment.
+ * Requests to S3 by the platform's fetch: signed where there are credentials to sign with, in the
+ * addressing style of the service. The SDK, which takes longer to load than a slice takes to read, and
+ * hashes bodies at a quarter of the speed they are sent with, is only asked for credentials that are not in
+ * the environment.
  */
 import { FuseError } from "../errors.ts";
 import type { S3Options } from "./source.ts";
@@ -13,13 +14,17 @@ interface Credentials {
   sessionToken?: string;
 }
 
-/** What of an object or a bucket is asked for. */
-export interface S3Get {
+/** What is asked of an object or a bucket. */
+export interface S3Ask {
+  /** "GET" unless given. */
+  method?: string;
   bucket: string;
   /** Absent for the bucket itself. */
   key?: string;
   query?: Record<string, string | undefined>;
   headers?: Record<string, string | undefined>;
+  /** Checked by a checksum in the headers, not by the signature. */
+  body?: Uint8Array<ArrayBuffer>;
   signal?: AbortSignal;
 }
 
@@ -45,7 +50,7 @@ const regions = new Map<string, string>();
  * Sends a request, to the bucket's own region where it is another than the one asked.
  * @throws S3Refusal for any answer but success, FuseError `Network` without credentials, and what fetch throws
  */
-export async function s3Get(access: S3Options, ask: S3Get): Promise<Response> {
+export async function s3Request(access: S3Options, ask: S3Ask): Promise<Response> {
   const told = `${access.endpoint ?? ""} ${ask.bucket}`;
   const region = regions.get(told) ?? access.region ?? await usualRegion(access);
   const answer = await send(access, ask, region);
@@ -61,31 +66,32 @@ export async function s3Get(access: S3Options, ask: S3Get): Promise<Response> {
   throw await refusal(answer);
 }
 
-async function send(access: S3Options, ask: S3Get, region: string): Promise<Response> {
-  const { signal } = ask;
+async function send(access: S3Options, ask: S3Ask, region: string): Promise<Response> {
+  const { method = "GET", body, signal } = ask;
   const url = addressOf(access, ask, region);
   const headers = new Headers();
   for (const [name, value] of Object.entries(ask.headers ?? {})) {
     if (value !== undefined) headers.set(name, value);
   }
   if (access.requesterPays) headers.set("x-amz-request-payer", "requester");
-  if (!access.signed) return await fetch(url, { headers, signal });
+  if (!access.signed) return await fetch(url, { method, headers, body, signal });
   const { AwsV4Signer } = await import("aws4fetch");
   const signer = new AwsV4Signer({
-    ...await credentials(access),
+    ...await credentials(),
+    method,
     url: url.href,
     headers,
     service: "s3",
     region,
   });
   const signed = await signer.sign();
-  return await fetch(signed.url, { headers: signed.headers, signal });
+  return await fetch(signed.url, { method, headers: signed.headers, body, signal });
 }
 
 /** Path style for services with an endpoint, and for names TLS certificates do not cover. */
 function addressOf(
   { endpoint }: S3Options,
-  { bucket, key = "", query }: S3Get,
+  { bucket, key = "", query }: S3Ask,
   region: string,
 ): URL {
   const path = key.split("/").map(encodeSegment).join("/");
@@ -116,9 +122,14 @@ function encodeSegment(segment: string): string {
 }
 
 async function refusal(answer: Response): Promise<S3Refusal> {
-  const text = await answer.text();
+  return refusalOf(answer, await answer.text());
+}
+
+/** What an answer with an error document says; services may only notice after they said 200. */
+export function refusalOf(answer: Response, text: string): S3Refusal {
   const code = element(text, "Code") ?? (answer.status === 404 ? "NotFound" : "Unknown");
-  return new S3Refusal(code, element(text, "Message") ?? code, answer.status, answer.headers);
+  const status = answer.ok ? 500 : answer.status;
+  return new S3Refusal(code, element(text, "Message") ?? code, status, answer.headers);
 }
 
 /** Text of the first element of a name. */
@@ -143,15 +154,16 @@ function environmentCredentials(): Credentials | undefined {
   };
 }
 
-async function credentials(access: S3Options): Promise<Credentials> {
+async function credentials(): Promise<Credentials> {
   const own = environmentCredentials();
   if (own) return own;
-  const { s3Client } = await import("./s3-client.ts");
-  return await (await s3Client(access)).config.credentials();
+  const { accessKeyId, secretAccessKey, sessionToken } = await (await import("./s3-client.ts"))
+    .profileCredentials();
+  return { accessKeyId, secretAccessKey, sessionToken };
 }
 
 /** The region of the user's profile, where that signs the requests; else the first region of all. */
 async function usualRegion(access: S3Options): Promise<string> {
   if (!access.signed || environmentCredentials()) return FIRST_REGION;
-  return await (await import("./s3-client.ts")).profileRegion();
+  return await (await import("./s3-client.ts")).profileRegion() ?? FIRST_REGION;
 }

@@ -5,7 +5,7 @@ import { checkAborted, DEFAULT_RETRY, retry, type RetryPolicy, TransientFailure 
 import { cleanKeyPath } from "../sparc/keys.ts";
 import { s3Access } from "./s3-access.ts";
 import { s3Failure } from "./s3-failures.ts";
-import { element, s3Get } from "./s3-requests.ts";
+import { element, s3Request } from "./s3-requests.ts";
 import type { ByteSource, ReadOptions, S3Options, SourceSpec, SourceStats } from "./source.ts";
 import { baseName, joinKey } from "./urls.ts";
 
@@ -40,7 +40,7 @@ class S3Transport implements RangeTransport {
   async get(start: number, end: number, signal?: AbortSignal): Promise<ObjectAnswer> {
     const { bucket, key, versionId } = this.spec;
     try {
-      const answer = await s3Get(this.access, {
+      const answer = await s3Request(this.access, {
         bucket,
         key,
         query: { versionId },
@@ -255,7 +255,7 @@ export async function* listObjects(options: {
         if (stats) stats.requests++;
         try {
           const query = { "list-type": "2", prefix, delimiter, "continuation-token": token };
-          const text = await (await s3Get(access, { bucket, query, signal })).text();
+          const text = await (await s3Request(access, { bucket, query, signal })).text();
           if (stats) stats.bytes += text.length;
           return text;
         } catch (error) {

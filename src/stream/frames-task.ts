@@ -125,6 +125,7 @@ export class FramesTask {
         this.#works.forEach((work, i) =>
           this.#flush(work, objects[i], frame, stop, end, result, words)
         );
+        await this.target.drain?.();
       }
       for (const set of objects) {
         set.close();

@@ -83,6 +83,7 @@ export class ImageTask {
           const plane = planes[i];
           if (plane) this.#reduce(lead, plane, start, objects, result);
         });
+        await this.target.drain?.();
       }
       for (const set of objects) {
         set.close();

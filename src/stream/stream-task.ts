@@ -42,6 +42,7 @@ export async function runStreamTask(
       for (const feed of feeds.get(block.field) ?? []) {
         feed.growing.append(calibrated(pickRows(block, feed.rows), feed));
       }
+      await target.drain?.();
     }
     result.bytesRead += plan.input.size ?? 0;
     for (const { growing, index } of [...feeds.values()].flat()) {

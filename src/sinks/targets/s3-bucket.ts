@@ -6,7 +6,7 @@ import { FuseError, isFuseError } from "../../errors.ts";
 import { awaitRetry, checkAborted, DEFAULT_RETRY, type RetryPolicy } from "../../source/retry.ts";
 import { s3Access } from "../../source/s3-access.ts";
 import { s3Failure } from "../../source/s3-failures.ts";
-import { s3Client } from "../../source/s3-client.ts";
+import { element, refusalOf, type S3Ask, s3Request } from "../../source/s3-requests.ts";
 import { s3Uri } from "../../source/s3.ts";
 import type { S3Options } from "../../source/source.ts";
 import { Kernels } from "../../stream/kernels.ts";
@@ -16,6 +16,22 @@ const DELETED = 1000;
 /** Longest a request may take, milliseconds, beside the time its body takes at a slow 32 KiB/s. */
 const PATIENCE_MILLIS = 120_000;
 const SLOWEST_BYTES_PER_MILLI = 32;
+
+/** What is asked of a bucket, without the bucket. */
+interface WriteAsk extends Omit<S3Ask, "bucket" | "key"> {
+  /** Key the request is for; absent for the bucket itself. */
+  key?: string;
+  /** Key for messages, where it is another. */
+  about?: string;
+  /** True when a repeated request failed because the first one, whose answer was lost, did it all. */
+  settled?: (failure: unknown) => Promise<boolean>;
+}
+
+/** Status and headers of an answer, and its text. */
+interface Answer {
+  headers: Headers;
+  text: string;
+}
 
 /** A bucket that is written to. */
 export class S3Bucket {
@@ -39,55 +55,54 @@ export class S3Bucket {
   }
 
   /** Writes an object in one request. @throws FuseError `Sink`. */
-  async put(
-    key: string,
-    bytes: Uint8Array<ArrayBuffer>,
-    signal?: AbortSignal,
-  ): Promise<void> {
-    const { PutObjectCommand } = await import("@aws-sdk/client-s3");
-    const ChecksumCRC32C = this.#checksum(bytes);
-    await this.#send(
-      key,
-      (to) => new PutObjectCommand({ ...to, Key: key, Body: bytes, ChecksumCRC32C }),
-      { bytes: bytes.length, signal },
-    );
+  async put(key: string, body: Uint8Array<ArrayBuffer>, signal?: AbortSignal): Promise<void> {
+    const headers = { "x-amz-checksum-crc32c": this.checksum(body), "content-type": typeOf(key) };
+    await this.send({ method: "PUT", key, headers, body, signal });
   }
 
   /** Begins an object in parts. @throws FuseError `Sink`. */
   async beginParts(key: string, signal?: AbortSignal): Promise<S3Parts> {
-    const { CreateMultipartUploadCommand } = await import("@aws-sdk/client-s3");
-    const { UploadId } = await this.#send(
+    const headers = { "x-amz-checksum-algorithm": "CRC32C", "content-type": typeOf(key) };
+    const { text } = await this.send({
+      method: "POST",
       key,
-      (to) => new CreateMultipartUploadCommand({ ...to, Key: key, ChecksumAlgorithm: "CRC32C" }),
-      { signal },
-    ) as { UploadId?: string };
-    if (!UploadId) {
+      query: { uploads: "" },
+      headers,
+      signal,
+    });
+    const uploadId = element(text, "UploadId");
+    if (!uploadId) {
       throw new FuseError("Sink", "the service gives no upload", { source: this.uri(key) });
     }
-    return new S3Parts(
-      this,
-      key,
-      UploadId,
-      (command, options) => this.#send(key, command, options),
-      (bytes) => this.#checksum(bytes),
-    );
+    return new S3Parts(this, key, uploadId);
   }
 
   /** Removes objects. @throws FuseError `Sink`. */
   async delete(keys: string[]): Promise<void> {
-    if (keys.length === 0) return;
-    const { DeleteObjectsCommand } = await import("@aws-sdk/client-s3");
     for (let at = 0; at < keys.length; at += DELETED) {
-      const Objects = keys.slice(at, at + DELETED).map((Key) => ({ Key }));
-      const { Errors } = await this.#send(
-        keys[at],
-        (to) => new DeleteObjectsCommand({ ...to, Delete: { Objects, Quiet: true } }),
-      ) as { Errors?: { Key?: string; Code?: string; Message?: string }[] };
-      const [failed] = Errors ?? [];
-      if (failed) {
-        throw new FuseError("Sink", `the object cannot be removed: ${failed.Message}`, {
-          source: this.uri(failed.Key ?? keys[at]),
-          found: failed.Code,
+      const objects = keys.slice(at, at + DELETED).map((key) =>
+        `<Object><Key>${escaped(key)}</Key></Object>`
+      );
+      const body = bytesOf(
+        `<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${
+          objects.join("")
+        }<Quiet>true</Quiet></Delete>`,
+      );
+      const { text } = await this.send({
+        method: "POST",
+        about: keys[at],
+        query: { delete: "" },
+        headers: {
+          "x-amz-checksum-crc32c": this.checksum(body),
+          "content-type": "application/xml",
+        },
+        body,
+      });
+      const failed = /<Error>(.*?)<\/Error>/s.exec(text)?.[1];
+      if (failed !== undefined) {
+        throw new FuseError("Sink", `the object cannot be removed: ${element(failed, "Message")}`, {
+          source: this.uri(element(failed, "Key") ?? keys[at]),
+          found: element(failed, "Code"),
         });
       }
     }
@@ -95,51 +110,48 @@ export class S3Bucket {
 
   /** Ends uploads in parts that a killed run left below a prefix, so that they take no room. */
   async endUploads(prefix: string): Promise<void> {
-    const { AbortMultipartUploadCommand, ListMultipartUploadsCommand } = await import(
-      "@aws-sdk/client-s3"
-    );
-    let listed: { Uploads?: { Key?: string; UploadId?: string }[] };
+    let listed = "";
     try {
-      listed = await this.#send(
-        prefix,
-        (to) => new ListMultipartUploadsCommand({ ...to, Prefix: prefix }),
-      ) as typeof listed;
+      listed = (await this.send({ about: prefix, query: { uploads: "", prefix } })).text;
     } catch (error) {
-      // Not every service lists uploads, nor every user may.
+      // Not every service lists uploads, nor may every user.
       if (isFuseError(error, "Sink")) return;
       throw error;
     }
-    for (const { Key, UploadId } of listed.Uploads ?? []) {
-      if (!Key?.startsWith(prefix)) continue;
-      await this.#send(Key, (to) => new AbortMultipartUploadCommand({ ...to, Key, UploadId }))
-        .catch(() => {});
+    for (const [, upload] of listed.matchAll(/<Upload>(.*?)<\/Upload>/gs)) {
+      const key = element(upload, "Key"), uploadId = element(upload, "UploadId");
+      if (!key?.startsWith(prefix) || !uploadId) continue;
+      await new S3Parts(this, key, uploadId).abort();
     }
   }
 
   /** CRC-32C as S3 writes it: base64 of four bytes, the highest first. */
-  #checksum(bytes: Uint8Array): string {
+  checksum(bytes: Uint8Array): string {
     const crc = this.kernels.crc32cBytes(bytes);
     return btoa(String.fromCharCode(crc >>> 24, (crc >>> 16) & 255, (crc >>> 8) & 255, crc & 255));
   }
 
-  /** Sends a command, again where the failure may pass. */
-  async #send(key: string, command: MakeCommand, options: SendOptions = {}): Promise<unknown> {
-    const { bytes = 0, signal } = options;
-    const source = this.uri(key);
-    const client = await s3Client(this.access);
-    const to: CommandBase = {
-      Bucket: this.bucket,
-      ...(this.access.requesterPays ? { RequestPayer: "requester" as const } : {}),
-    };
+  /** Sends a request, again where the failure may pass. @throws FuseError `Sink`, `Aborted`. */
+  async send({ about, settled, signal, ...ask }: WriteAsk): Promise<Answer> {
+    const source = this.uri(about ?? ask.key ?? "");
+    const millis = PATIENCE_MILLIS + (ask.body?.length ?? 0) / SLOWEST_BYTES_PER_MILLI;
     for (let failures = 1;; failures++) {
       checkAborted(signal, { source });
-      const patience = AbortSignal.timeout(PATIENCE_MILLIS + bytes / SLOWEST_BYTES_PER_MILLI);
-      const abortSignal = signal ? AbortSignal.any([signal, patience]) : patience;
+      const patience = AbortSignal.timeout(millis);
       try {
-        return await client.send(command(to), { abortSignal });
+        const answer = await s3Request(this.access, {
+          ...ask,
+          bucket: this.bucket,
+          signal: signal ? AbortSignal.any([signal, patience]) : patience,
+        });
+        const text = await answer.text();
+        if (/^(?:<\?xml[^>]*>)?\s*<Error>/.test(text)) throw refusalOf(answer, text);
+        return { headers: answer.headers, text };
       } catch (error) {
         const failure = s3Failure(error, source, this.access, {}, "Sink");
-        if (options.settled && failures > 1 && await options.settled(failure)) return {};
+        if (settled && failures > 1 && await settled(failure)) {
+          return { headers: new Headers(), text: "" };
+        }
         try {
           await awaitRetry(failure, failures, this.policy, { source }, signal);
         } catch (final) {
@@ -154,13 +166,9 @@ export class S3Bucket {
 
   /** Length of an object; undefined when there is none. */
   async size(key: string): Promise<number | undefined> {
-    const { HeadObjectCommand } = await import("@aws-sdk/client-s3");
     try {
-      const { ContentLength } = await this.#send(
-        key,
-        (to) => new HeadObjectCommand({ ...to, Key: key }),
-      ) as { ContentLength?: number };
-      return ContentLength;
+      const { headers } = await this.send({ method: "HEAD", key });
+      return Number(headers.get("content-length") ?? 0);
     } catch (error) {
       if (isFuseError(error, "Sink") && /HTTP 404/.test(String(error.details.found))) {
         return undefined;
@@ -170,88 +178,70 @@ export class S3Bucket {
   }
 }
 
-interface CommandBase {
-  Bucket: string;
-  RequestPayer?: "requester";
+function bytesOf(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(text);
 }
 
-// deno-lint-ignore no-explicit-any
-type MakeCommand = (to: CommandBase) => any;
-
-interface SendOptions {
-  /** Length of the body. */
-  bytes?: number;
-  signal?: AbortSignal;
-  /** True when a repeated request failed because the first one, whose answer was lost, did it all. */
-  settled?: (failure: unknown) => Promise<boolean>;
+function escaped(text: string): string {
+  // deno-lint-ignore no-control-regex
+  return text.replace(/[&<>"'\u0000-\u001f]/g, (c) => `&#${c.charCodeAt(0)};`);
 }
 
-type Send = (command: MakeCommand, options?: SendOptions) => Promise<unknown>;
+/** What a browser that opens the object is told of it. */
+function typeOf(key: string): string {
+  if (/\.(json|zattrs|zarray|zgroup|zmetadata)$/.test(key)) return "application/json";
+  return /\.(csv|ndjson)$/.test(key) ? "text/plain" : "application/octet-stream";
+}
 
 /** An object being written in parts, which may be sent in any order; it appears when completed. */
 export class S3Parts {
-  readonly #parts = new Map<number, { ETag?: string; ChecksumCRC32C: string; length: number }>();
+  readonly #parts = new Map<number, { tag: string; checksum: string; length: number }>();
 
   /** Made by {@link S3Bucket.beginParts}. */
-  constructor(
-    readonly bucket: S3Bucket,
-    readonly key: string,
-    readonly uploadId: string,
-    readonly send: Send,
-    readonly checksum: (bytes: Uint8Array) => string,
-  ) {}
+  constructor(readonly bucket: S3Bucket, readonly key: string, readonly uploadId: string) {}
 
   /** Sends part `number`, from 1; all but the last must have 5 MiB. @throws FuseError `Sink`. */
-  async put(number: number, bytes: Uint8Array<ArrayBuffer>, signal?: AbortSignal): Promise<void> {
-    const { UploadPartCommand } = await import("@aws-sdk/client-s3");
-    const ChecksumCRC32C = this.checksum(bytes);
-    const { ETag } = await this.send(
-      (to) =>
-        new UploadPartCommand({
-          ...to,
-          Key: this.key,
-          UploadId: this.uploadId,
-          PartNumber: number,
-          Body: bytes,
-          ChecksumCRC32C,
-        }),
-      { bytes: bytes.length, signal },
-    ) as { ETag?: string };
-    this.#parts.set(number, { ETag, ChecksumCRC32C, length: bytes.length });
+  async put(number: number, body: Uint8Array<ArrayBuffer>, signal?: AbortSignal): Promise<void> {
+    const checksum = this.bucket.checksum(body);
+    const { headers } = await this.bucket.send({
+      method: "PUT",
+      key: this.key,
+      query: { partNumber: String(number), uploadId: this.uploadId },
+      headers: { "x-amz-checksum-crc32c": checksum },
+      body,
+      signal,
+    });
+    this.#parts.set(number, { tag: headers.get("etag") ?? "", checksum, length: body.length });
   }
 
   /** Makes the object appear. @throws FuseError `Sink`. */
   async complete(signal?: AbortSignal): Promise<void> {
-    const { CompleteMultipartUploadCommand } = await import("@aws-sdk/client-s3");
     const ordered = [...this.#parts].sort(([a], [b]) => a - b);
-    const Parts = ordered.map(([PartNumber, { ETag, ChecksumCRC32C }]) => ({
-      PartNumber,
-      ETag,
-      ChecksumCRC32C,
-    }));
-    const length = ordered.reduce((n, [, part]) => n + part.length, 0);
-    await this.send(
-      (to) =>
-        new CompleteMultipartUploadCommand({
-          ...to,
-          Key: this.key,
-          UploadId: this.uploadId,
-          MultipartUpload: { Parts },
-        }),
-      {
-        signal,
-        settled: async (failure) =>
-          isFuseError(failure) && /NoSuchUpload/.test(String(failure.details.found)) &&
-          await this.bucket.size(this.key) === length,
-      },
+    const parts = ordered.map(([number, { tag, checksum }]) =>
+      `<Part><PartNumber>${number}</PartNumber><ETag>${escaped(tag)}</ETag>` +
+      `<ChecksumCRC32C>${checksum}</ChecksumCRC32C></Part>`
     );
+    const length = ordered.reduce((n, [, part]) => n + part.length, 0);
+    await this.bucket.send({
+      method: "POST",
+      key: this.key,
+      query: { uploadId: this.uploadId },
+      headers: { "content-type": "application/xml" },
+      body: bytesOf(
+        `<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${
+          parts.join("")
+        }</CompleteMultipartUpload>`,
+      ),
+      signal,
+      settled: async (failure) =>
+        isFuseError(failure) && /NoSuchUpload/.test(String(failure.details.found)) &&
+        await this.bucket.size(this.key) === length,
+    });
   }
 
   /** Ends the upload without an object; what was sent is dropped by the service. */
   async abort(): Promise<void> {
-    const { AbortMultipartUploadCommand } = await import("@aws-sdk/client-s3");
-    await this.send((to) =>
-      new AbortMultipartUploadCommand({ ...to, Key: this.key, UploadId: this.uploadId })
-    ).catch(() => {});
+    const query = { uploadId: this.uploadId };
+    await this.bucket.send({ method: "DELETE", key: this.key, query }).catch(() => {});
   }
 }

@@ -9,7 +9,7 @@ import type { TaskExecutor } from "../../pool/execute.ts";
 import { emptyResult, type TaskResult } from "../../pool/task-result.ts";
 import { openSpec } from "../../source/open.ts";
 import type { S3Bucket } from "./s3-bucket.ts";
-import type { S3Place } from "./s3.ts";
+import { keyBelow, type S3Place } from "./s3-place.ts";
 
 /** Folder of the journal below the store's prefix. */
 export const JOURNAL = ".journal";
@@ -32,8 +32,7 @@ export class S3Journal {
   ) {}
 
   #key(name: string): string {
-    const { prefix } = this.place;
-    return prefix === "" ? name : `${prefix}/${name}`;
+    return keyBelow(this.place.prefix, name);
   }
 
   async #read<T>(name: string): Promise<T> {

@@ -5,10 +5,10 @@
  */
 import { FuseError } from "../../errors.ts";
 import { listObjects } from "../../source/s3.ts";
-import type { S3Options } from "../../source/source.ts";
 import { collect } from "./collect.ts";
 import { S3Bucket } from "./s3-bucket.ts";
 import { JOURNAL, S3Journal } from "./s3-journal.ts";
+import { keyBelow, type S3Place } from "./s3-place.ts";
 import type { ObjectWriter, Target, TargetSpec } from "./target.ts";
 
 /** Objects above this are uploaded in parts of this size (S3 takes parts from 5 MiB). */
@@ -19,26 +19,15 @@ const WAITING_BYTES = 96 << 20;
 const UPLOADS = 4;
 /** Root metadata in the order they are written: what makes the store openable comes last. */
 const ROOT = [".zattrs", ".zmetadata", ".zgroup", "zarr.json"];
-
-/** Where a store goes. */
-export interface S3Place {
-  bucket: string;
-  /** Without slashes at its ends. */
-  prefix: string;
-  s3: S3Options;
-}
-
-/** The full key of a name below a prefix. */
-export function keyBelow(prefix: string, name: string): string {
-  return [prefix, name].filter((p) => p !== "").join("/");
-}
+/** The last of them, which say that a store is complete. */
+const COMPLETE = [".zgroup", "zarr.json"];
 
 /** What lies below a prefix. */
 type Present = "nothing" | "store" | "unfinished" | "other";
 
 /** A store below `s3://bucket/prefix/`. */
 export class S3Target implements Target {
-  readonly spec: TargetSpec = { kind: "owner" };
+  readonly spec: TargetSpec;
   readonly #root = new Map<string, Uint8Array>();
   readonly #queue: { key: string; bytes: Uint8Array<ArrayBuffer> }[] = [];
   readonly #running = new Set<Promise<void>>();
@@ -52,7 +41,9 @@ export class S3Target implements Target {
     readonly bucket: S3Bucket,
     /** What an earlier run has left and this one goes on with: lengths by full key. */
     readonly kept: Map<string, number>,
-  ) {}
+  ) {
+    this.spec = { kind: "s3", place };
+  }
 
   /**
    * Opens a prefix. What an unfinished run has left below it is gone on with where `goOn` says so, else
@@ -72,8 +63,11 @@ export class S3Target implements Target {
       lengths.set(key, size);
     }
     const present = whatIsThere(prefix, [...lengths.keys()]);
-    if (present === "store" && !overwrite) return null;
     const writer = await S3Bucket.of(bucket, s3);
+    if (present === "store" && !overwrite) {
+      await writer.delete(journalKeys(prefix, lengths.keys()));
+      return null;
+    }
     const uri = writer.uri(prefix);
     if (present === "other" && !overwrite) {
       throw new FuseError("Sink", "objects that are no store lie where the output goes", {
@@ -144,14 +138,13 @@ export class S3Target implements Target {
 
   async finish(): Promise<void> {
     await this.drain(0);
-    const { prefix } = this.place;
-    const journal = keyBelow(prefix, `${JOURNAL}/`);
-    const records = new Set([...this.#written, ...this.kept.keys()]);
-    await this.bucket.delete([...records].filter((key) => key.startsWith(journal)));
     for (const key of ROOT) {
       const bytes = this.#root.get(key);
       if (bytes) await this.upload(key, bytes as Uint8Array<ArrayBuffer>);
     }
+    // Not before: whatever ends the program meanwhile, there is a journal or a store.
+    const keys = new Set([...this.#written, ...this.kept.keys()]);
+    await this.bucket.delete(journalKeys(this.place.prefix, keys));
   }
 
   async suspend(): Promise<void> {
@@ -163,7 +156,15 @@ export class S3Target implements Target {
 
   async abort(): Promise<void> {
     await this.suspend();
-    await this.bucket.delete([...new Set([...this.#written, ...this.kept.keys()])]).catch(() => {});
+    const { bucket, prefix, s3 } = this.place;
+    // What workers have sent is only known to the bucket.
+    const keys: string[] = [];
+    try {
+      for await (const { key } of listObjects({ bucket, prefix: `${prefix}/`, s3 })) keys.push(key);
+      await this.bucket.delete(keys);
+    } catch {
+      // The failure that led here is the one to tell.
+    }
   }
 
   /** Uploads one object of the store at once. @throws FuseError `Sink`. */
@@ -185,8 +186,14 @@ export class S3Target implements Target {
   }
 }
 
+/** The keys of a journal among those below a prefix. */
+function journalKeys(prefix: string, keys: Iterable<string>): string[] {
+  const journal = keyBelow(prefix, `${JOURNAL}/`);
+  return [...keys].filter((key) => key.startsWith(journal));
+}
+
 function whatIsThere(prefix: string, keys: string[]): Present {
   if (keys.length === 0) return "nothing";
-  if (keys.some((key) => ROOT.some((name) => key === keyBelow(prefix, name)))) return "store";
+  if (COMPLETE.some((name) => keys.includes(keyBelow(prefix, name)))) return "store";
   return keys.includes(keyBelow(prefix, `${JOURNAL}/plan.json`)) ? "unfinished" : "other";
 }

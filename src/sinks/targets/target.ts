@@ -1,9 +1,12 @@
 /** Where the keys of a store go. A target knows no formats; a sink knows no places. */
+import type { S3Place } from "./s3-place.ts";
 
 /** Plain data from which a worker can open the same target. */
 export type TargetSpec =
   /** A folder being written; it gets its final name when the conversion is complete. */
   | { kind: "directory"; path: string }
+  /** Objects below an S3 prefix. */
+  | { kind: "s3"; place: S3Place }
   /** Objects are handed to the thread that owns the target. */
   | { kind: "owner" };
 
