@@ -67,9 +67,14 @@ pub fn decode(src: &[u8], dst: &mut [u8]) -> Result<usize> {
     }
 }
 
-/// Writes `length` bytes at `to`, each equal to the one `distance` before it, and perhaps some more.
+/// Writes `length` bytes at `to`, each equal to the one `distance` before it, and perhaps some more:
+/// unless `length` is 0, [`SLACK`] bytes behind them must be there.
 #[inline(always)]
 unsafe fn repeat(to: *mut u8, distance: usize, length: usize) {
+    if length == 0 {
+        // Near the end there may be no whole vector to read.
+        return;
+    }
     let from = to.sub(distance).cast_const();
     let mut i = 0;
     if distance >= 16 {
@@ -136,3 +141,26 @@ fn overfull(at: usize) -> Error {
 
 /// A vector is all the slack a repeat needs.
 const _: () = assert!(SLACK >= 2 * size_of::<V>());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Found by fuzzing under the address sanitizer: a vector was read past a buffer's end for matches
+    /// that were then copied byte by byte. Sanitizers and Miri see it in this test.
+    #[test]
+    fn short_matches_at_the_very_end_read_nothing_behind_it() {
+        for distance in 1..16u8 {
+            let literals: Vec<u8> = (0..distance).collect();
+            let mut packed = vec![distance << 4];
+            packed.extend((distance == 15).then_some(0));
+            packed.extend(&literals);
+            packed.extend([distance, 0, 0]);
+            let mut out = vec![0; usize::from(distance) + MIN_MATCH];
+            assert_eq!(decode(&packed, &mut out), Ok(out.len()));
+            for (i, byte) in out.iter().enumerate() {
+                assert_eq!(*byte, (i % usize::from(distance)) as u8);
+            }
+        }
+    }
+}

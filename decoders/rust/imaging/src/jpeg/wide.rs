@@ -94,6 +94,9 @@ impl Decoder {
                 0xdd if payload.len() >= 2 => {
                     self.restart = usize::from(payload[0]) << 8 | usize::from(payload[1]);
                 }
+                0xc0 | 0xc1 | 0xc3 if scans > 0 => {
+                    return Err(Error::corrupt("a second JPEG frame header").at(at));
+                }
                 0xc0 | 0xc1 | 0xc3 => self.frame(payload)?,
                 0xda => {
                     at += self.scan(payload, &body[at..])?;
@@ -156,6 +159,7 @@ impl Decoder {
         let count = usize::from(data.get(5).copied().unwrap_or(0));
         let list = data
             .get(6..6 + 3 * count)
+            .filter(|list| !list.is_empty())
             .ok_or_else(|| Error::corrupt("the JPEG frame header is too short"))?;
         self.components.clear();
         let unit = if self.process == Process::Lossless {
@@ -440,6 +444,15 @@ mod tests {
     fn says_when_the_data_end_early() {
         let cut = &LOSSLESS[..LOSSLESS.len() - 12];
         let stream = Stream::splice(&[], cut).unwrap();
+        assert!(decode(&stream, Colour::Plain, 1 << 20).is_err());
+    }
+
+    #[test]
+    fn refuses_a_frame_header_behind_the_scan() {
+        // Found by fuzzing: it took the components away.
+        let mut twice = LOSSLESS[..LOSSLESS.len() - 2].to_vec();
+        twice.extend([0xff, 0xc3, 0, 8, 16, 0, 6, 0, 5, 0, 0xff, 0xd9]);
+        let stream = Stream::splice(&[], &twice).unwrap();
         assert!(decode(&stream, Colour::Plain, 1 << 20).is_err());
     }
 
