@@ -6,18 +6,23 @@
  *   deno run -A bench/families.ts --only smr,tdt      these
  *   deno run -A bench/families.ts --megabytes 50 --large 0    a smoke test, without the large files
  *
- * Prints the table of docs/formats.md; the exit status is 1 when a family needs more than 400 MiB.
+ *   deno run -A bench/families.ts --record            and keep the figures in bench/families.json, from
+ *                                                     which tools/readme-formats.ts makes the docs' table
+ *
+ * Prints a table; the exit status is 1 when a family needs more than 400 MiB.
  */
 import { parseArgs } from "node:util";
 import { join } from "node:path";
 import { table } from "../src/commands/table.ts";
 import { pythonWith } from "../tools/python-env.ts";
+import { type FamilyFigures, FIGURES, readFigures } from "./family-figures.ts";
 import { fastest, measure, type Measurement } from "./measure.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 const MAKE = join(ROOT, "bench/families/make.py");
 const PEERS = join(ROOT, "bench/families/peers.py");
-const MOST_BYTES = 400 * 2 ** 20;
+const MOST_MEBIBYTES = 400;
+const mebibytes = (bytes: number) => Math.round(bytes / 2 ** 20);
 const ROUNDS = 2;
 
 const { values: flags } = parseArgs({
@@ -26,6 +31,7 @@ const { values: flags } = parseArgs({
     only: { type: "string", default: "" },
     megabytes: { type: "string", default: "500" },
     large: { type: "string", default: "2000" },
+    record: { type: "boolean", default: false },
   },
 });
 
@@ -85,8 +91,7 @@ const listed = await run([
   }"); import make; print(" ".join(make.FAMILIES))`,
 ]);
 const families = flags.only ? flags.only.split(",") : listed.text.split(" ");
-const rows: string[][] = [];
-let over = 0;
+const figures: FamilyFigures[] = [];
 Deno.mkdirSync(input, { recursive: true });
 for (const family of families) {
   const path = await make(family, Number(flags.megabytes));
@@ -96,38 +101,41 @@ for (const family of families) {
   const other = peer.code === 3
     ? undefined
     : await best([python, "-W", "ignore", PEERS, family, path, join(output, "peer.zarr")], ROUNDS);
-  let peak = own.peakBytes;
-  if (Number(flags.large) > 0) {
-    const large = await make(family, Number(flags.large));
-    const m = await best(fuse(large), 1);
-    peak = m.peakBytes;
-  }
-  const mebibytes = (n: number) => `${Math.round(n / 2 ** 20)} MiB`;
-  if (peak > MOST_BYTES) over++;
-  rows.push([
+  const large = Number(flags.large) > 0
+    ? await best(fuse(await make(family, Number(flags.large))), 1)
+    : own;
+  figures.push({
     family,
-    `${(bytes / 1e6).toFixed(0)} MB`,
-    `${(bytes / 1e6 / own.seconds).toFixed(0)} MB/s`,
-    other ? `${(other.seconds / own.seconds).toFixed(1)}x ${peer.text}` : "no such reader",
-    other ? mebibytes(other.peakBytes) : "",
-    mebibytes(own.peakBytes),
-    mebibytes(peak),
-  ]);
-  console.error(rows.at(-1)!.join("  "));
+    megabytes: Math.round(bytes / 1e6),
+    megabytesPerSecond: Math.round(bytes / 1e6 / own.seconds),
+    peer: peer.code === 3 ? null : peer.text,
+    timesPeer: other ? Number((other.seconds / own.seconds).toFixed(1)) : null,
+    peerPeakMebibytes: other ? mebibytes(other.peakBytes) : null,
+    peakMebibytes: mebibytes(own.peakBytes),
+    largePeakMebibytes: mebibytes(large.peakBytes),
+  });
+  console.error(JSON.stringify(figures.at(-1)));
 }
 Deno.removeSync(folder, { recursive: true });
-console.log(
-  table([
-    "family",
-    "input",
-    "speed",
-    "against",
-    "its memory",
-    "memory",
-    `memory at ${flags.large} MB`,
-  ], rows),
-);
+console.log(table(
+  ["family", "input", "speed", "against", "its memory", "memory", `memory at ${flags.large} MB`],
+  figures.map((f) => [
+    f.family,
+    `${f.megabytes} MB`,
+    `${f.megabytesPerSecond} MB/s`,
+    f.peer ? `${f.timesPeer}x ${f.peer}` : "no such reader",
+    f.peer ? `${f.peerPeakMebibytes} MiB` : "",
+    `${f.peakMebibytes} MiB`,
+    `${f.largePeakMebibytes} MiB`,
+  ]),
+));
+if (flags.record) {
+  const known = readFigures().filter((f) => !figures.some((g) => g.family === f.family));
+  const all = [...known, ...figures].sort((a, b) => a.family < b.family ? -1 : 1);
+  Deno.writeTextFileSync(FIGURES, JSON.stringify(all, null, 2) + "\n");
+}
+const over = figures.filter((f) => f.largePeakMebibytes > MOST_MEBIBYTES).length;
 if (over > 0) {
-  console.error(`${over} of ${rows.length} need more than ${MOST_BYTES / 2 ** 20} MiB`);
+  console.error(`${over} of ${figures.length} need more than ${MOST_MEBIBYTES} MiB`);
   Deno.exitCode = 1;
 }

@@ -2,13 +2,15 @@
 import assert from "node:assert/strict";
 import { FORMATS } from "../decoders/registry.ts";
 import { arrayJobOf } from "./slurm/readme.ts";
-import { withTable } from "../tools/readme-formats.ts";
+import { PLACES, withTable } from "../tools/readme-formats.ts";
 
 const README = new URL("../README.md", import.meta.url);
 
-Deno.test("the format table is the registry's", async () => {
-  const text = await Deno.readTextFile(README);
-  assert.equal(withTable(text), text, "run tools/readme-formats.ts");
+Deno.test("the tables of formats are the registry's", async () => {
+  for (const place of PLACES) {
+    const text = await Deno.readTextFile(new URL(`../${place.file}`, import.meta.url));
+    assert.equal(withTable(text, place), text, "run tools/readme-formats.ts");
+  }
 });
 
 Deno.test("links of the README and the docs lead somewhere", async () => {
