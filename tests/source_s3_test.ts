@@ -179,3 +179,51 @@ Deno.test("names become keys as publishing cleans them", () => {
   assert.equal(cleanKeySegment(".."), "%2E%2E");
   assert.equal(cleanKeySegment("x".repeat(200)).length, 128);
 });
+
+Deno.test("s3: a bucket of another region is asked there, signed for it, and names may hold anything", async () => {
+  Deno.env.set("AWS_ACCESS_KEY_ID", "demo");
+  Deno.env.set("AWS_SECRET_ACCESS_KEY", "demo");
+  const scopes: string[] = [];
+  const name = "a&<b>'\"+ é#?.bin";
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, (request) => {
+    const scope = request.headers.get("authorization")!;
+    scopes.push(/\d{8}\/([^/]+)\/s3/.exec(scope)![1]);
+    if (scopes.at(-1) !== "eu-north-1") {
+      return new Response("<Error><Code>AuthorizationHeaderMalformed</Code></Error>", {
+        status: 400,
+        headers: { "x-amz-bucket-region": "eu-north-1" },
+      });
+    }
+    const url = new URL(request.url);
+    if (url.searchParams.has("list-type")) {
+      assert.equal(url.searchParams.get("prefix"), "x y+&/");
+      return new Response(
+        "<?xml version='1.0'?><ListBucketResult><IsTruncated>false</IsTruncated><Contents>" +
+          "<Key>x y+&amp;/a&amp;&lt;b&gt;&#39;&quot;+ &#xE9;#?.bin</Key><Size>3</Size>" +
+          "<ETag>&quot;t&quot;</ETag></Contents></ListBucketResult>",
+      );
+    }
+    assert.equal(decodeURIComponent(url.pathname), `/elsewhere/x y+&/${name}`);
+    return new Response("abc", {
+      status: 206,
+      headers: { "content-range": "bytes 0-2/3", etag: '"t"' },
+    });
+  });
+  try {
+    const s3 = { endpoint: `http://127.0.0.1:${server.addr.port}`, signed: true };
+    const listed = await Array.fromAsync(
+      listObjects({ bucket: "elsewhere", prefix: "x y+&/", s3 }),
+    );
+    assert.deepEqual(listed, [{ key: `x y+&/${name}`, folder: false, size: 3, tag: '"t"' }]);
+    const spec = { kind: "s3", bucket: "elsewhere", key: listed[0].key, s3 } as const;
+    const source = await openSpec(spec, { retry: QUICK_RETRY });
+    assert.deepEqual(await source.read(0, 3), new TextEncoder().encode("abc"));
+    assert.deepEqual(scopes, ["us-east-1", "eu-north-1", "eu-north-1"]);
+    assert.deepEqual(source.stats, { requests: 1, bytes: 3, retries: 0 });
+    await source.close();
+  } finally {
+    Deno.env.delete("AWS_ACCESS_KEY_ID");
+    Deno.env.delete("AWS_SECRET_ACCESS_KEY");
+    await server.shutdown();
+  }
+});

@@ -111,6 +111,8 @@ const KINDS: [string, ...string[]][] = [
   ["ndjson", "--until", "0.5"],
   ["arrow"],
   ["parquet"],
+  ["kerchunk"],
+  ["kerchunk-parquet"],
 ];
 
 for (const [kind, ...flags] of KINDS) {
