@@ -23,6 +23,8 @@ import { decodeValues, typedArray, type Values } from "./values.ts";
 const FREE_FILL_BYTES = 1 << 30, MOST_EXPANSION = 1 << 16;
 /** Chunks up to this size are cached like headers. */
 const SMALL_CHUNK = 64 << 10;
+/** Part of a band of plain values, as its inverse, up to which only the rows wanted are read. */
+const PART_OF_BAND = 4;
 
 /** What a dataset's header says. */
 export interface DatasetHeader {
@@ -297,13 +299,10 @@ export class Dataset5 {
     for (;;) {
       const index = cell.reduce((n, c, i) => n * table.grid[i] + c, 0);
       if (table.offset[index] >= 0) {
-        const bytes = await this.#chunk(source, table, index);
-        copyBox(
-          { bytes, origin: cell.map((c, i) => c * table.chunkShape[i]), shape: table.chunkShape },
-          { bytes: out, origin: start, shape },
-          this.extent,
-          width,
-        );
+        const origin = cell.map((c, i) => c * table.chunkShape[i]);
+        const box = await this.#rows(source, table, index, origin, start, shape) ??
+          { bytes: await this.#chunk(source, table, index), origin, shape: table.chunkShape };
+        copyBox(box, { bytes: out, origin: start, shape }, this.extent, width);
       }
       let axis = cell.length - 1;
       while (axis >= 0 && ++cell[axis] > high[axis]) cell[axis] = low[axis--];
@@ -320,9 +319,46 @@ export class Dataset5 {
     return out;
   }
 
+  /** Where the last read of some rows of a band ended. */
+  #ended?: { index: number; row: number };
   #last: { index: number; bytes: Uint8Array } | undefined;
 
   /** A chunk without its filters; the last one is kept. */
+  /**
+   * The rows of a band that are wanted, where the values lie in the file as they are and a small part of the
+   * band is enough; undefined where the whole band is read.
+   */
+  async #rows(
+    source: ByteSource,
+    table: ChunkTable,
+    index: number,
+    origin: number[],
+    start: number[],
+    shape: number[],
+  ): Promise<{ bytes: Uint8Array; origin: number[]; shape: number[] } | undefined> {
+    const { chunkShape } = table;
+    const axis = chunkShape.findIndex((n) => n > 1);
+    if (this.header.layout.kind === "chunked" || axis < 0) return undefined;
+    if (this.#last?.index === index) return undefined;
+    const from = Math.max(start[axis], origin[axis]);
+    const to = Math.min(start[axis] + shape[axis], origin[axis] + chunkShape[axis]);
+    const rowBytes = chunkShape.slice(axis + 1).reduce((n, s) => n * s, this.type.size);
+    const skipped = (from - origin[axis]) * rowBytes, bytes = (to - from) * rowBytes;
+    const stored = table.length[index];
+    // Who reads on where the last read ended will want the rest as well.
+    const goesOn = this.#ended?.index === index && this.#ended.row === from;
+    this.#ended = { index, row: to };
+    if (goesOn || bytes > stored / PART_OF_BAND || skipped + bytes > stored) return undefined;
+    return {
+      bytes: await source.read(table.offset[index] + skipped, bytes, {
+        purpose: bytes <= SMALL_CHUNK ? "header" : "bulk",
+        signal: this.file.storage.options.signal,
+      }),
+      origin: origin.with(axis, from),
+      shape: chunkShape.with(axis, to - from),
+    };
+  }
+
   async #chunk(source: ByteSource, table: ChunkTable, index: number): Promise<Uint8Array> {
     if (this.#last?.index === index) return this.#last.bytes;
     const { storage } = this.file;
