@@ -72,9 +72,7 @@ pub fn decode(p: &Params, input: &[u8], out: &mut [u8]) -> Result<usize> {
         }
         5 => lzw::decode(input, stored)?,
         8 | 32946 | 50013 => inflate::decode(input, stored)?,
-        32766 if p.samples == 1 && p.bits == 2 => {
-            runs::next(input, p.row_bytes()?, p.width, p.stored_rows)?
-        }
+        32766 if p.samples == 1 && p.bits == 2 => runs::next(input, p.width, p.stored_rows)?,
         32809 if p.samples == 1 && p.bits == 4 => runs::thunder(input, p.width, p.stored_rows)?,
         32773 => packbits::decode(input, stored)?,
         34925 => lzma::decode(input, stored)?,

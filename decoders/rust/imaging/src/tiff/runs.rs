@@ -57,7 +57,8 @@ pub fn thunder(input: &[u8], width: usize, rows: usize) -> Result<Vec<u8>> {
 }
 
 /// Two-bit pixels, each row literal, a literal span on white, or runs.
-pub fn next(input: &[u8], row_bytes: usize, width: usize, rows: usize) -> Result<Vec<u8>> {
+pub fn next(input: &[u8], width: usize, rows: usize) -> Result<Vec<u8>> {
+    let row_bytes = width.div_ceil(4);
     let mut out = buffer(row_bytes * rows, usize::MAX)?;
     out.fill(0xff);
     let mut at = 0;
@@ -117,10 +118,26 @@ mod tests {
     }
 
     #[test]
+    fn rows_are_as_long_as_their_pixels_need() {
+        // Found by fuzzing: bits of each sample that contradict BitsPerSample made rows too short.
+        let mut words = vec![0; fuse_raster::params::WORDS];
+        words[..5].copy_from_slice(&[32766, 1, 2, 1, 1]);
+        words[8..11].copy_from_slice(&[24, 1, 1]);
+        words[13] = 1;
+        for bits in [1, 3] {
+            words.truncate(fuse_raster::params::WORDS);
+            words.push(bits);
+            let p = fuse_raster::Params::parse(&words, |_, _| &[]).unwrap();
+            let decoded = crate::tiff::decode(&p, &[0x58], &mut [0; 24]);
+            assert_eq!(decoded.is_ok(), bits == 1);
+        }
+    }
+
+    #[test]
     fn decodes_next_rows() {
         let input = [0x00, 0x1b, 0xe4, 0x40, 0, 1, 0, 1, 0x00, 0x03, 0x85];
-        let rows = next(&input, 2, 8, 3).unwrap();
+        let rows = next(&input, 8, 3).unwrap();
         assert_eq!(rows, [0x1b, 0xe4, 0xff, 0x00, 0b0000_0010, 0b1010_1010]);
-        assert!(next(&input[..4], 2, 8, 2).is_err());
+        assert!(next(&input[..4], 8, 2).is_err());
     }
 }
