@@ -4,6 +4,7 @@ import { openDataset } from "../src/identify.ts";
 import type { Dataset } from "../src/model/dataset.ts";
 import type { FrameLayout } from "../src/model/layout.ts";
 import { MemorySource } from "../src/source/memory.ts";
+import { compressedScans } from "./support/acquisition-files.ts";
 import { convertDataset } from "./support/convert-memory.ts";
 import { channelSamples, frameChannel } from "./support/materialize.ts";
 
@@ -170,4 +171,58 @@ Deno.test("spikeglx: sizes that do not agree, fields that are wrong", async () =
   await fails({ typeThis: "toString" }, "Corrupt");
   const alone = openDataset(new MemorySource(`${BASE}.meta`, metaText(imec())));
   await assert.rejects(alone, (e) => isFuseError(e, "Truncated"));
+});
+
+Deno.test("spikeglx: compressed samples, words and edges, from any file of the set", async () => {
+  const scans = Array.from({ length: 70 }, (_, k) => [32_767 - 900 * k, k, k >= 40 ? 64 : 0])
+    .map((row) => row.map((v) => v << 16 >> 16));
+  for (const [spatial, order] of [[false, "F"], [true, "F"], [true, "C"]] as const) {
+    const { cbin, ch } = compressedScans(scans, 32, spatial, order);
+    const files: Record<string, Uint8Array> = {
+      [`${BASE}.cbin`]: cbin,
+      [`${BASE}.ch`]: ch,
+      [`${BASE}.meta`]: metaText(imec()),
+    };
+    for (const main of Object.keys(files)) {
+      const { dataset } = await openDataset(new MemorySource(main, files[main], files));
+      const [recording] = dataset.recordings;
+      assert.equal(dataset.format, "spikeglx");
+      assert.deepEqual(recording.channels.map((c) => c.name), ["AP1", "AP3"]);
+      assert.equal(recording.sampleCount, 70);
+      const read = new Map<string, unknown[]>();
+      for await (const { field, values, count } of dataset.openStream!("samples", {})) {
+        const all = Array.from(values as ArrayLike<unknown>);
+        const kept = field === "samples" ? all.slice(0, 2 * count) : all;
+        read.set(field, [...read.get(field) ?? [], ...kept]);
+      }
+      const first = [0, 32, 64].flatMap((from) => {
+        const chunk = scans.slice(from, from + 32);
+        return [0, 1].flatMap((c) => chunk.map((row) => row[c]));
+      });
+      assert.deepEqual(read.get("samples"), first);
+      assert.deepEqual(read.get("word_2"), scans.map((row) => row[2]));
+      assert.deepEqual(read.get("SY0_sync/time"), [40 / 30000.39]);
+      assert.deepEqual(read.get("SY0_sync/label"), ["rise"]);
+      assert.ok(dataset.events.some((e) => e.name === "SY0_sync"));
+    }
+  }
+  const { cbin, ch } = compressedScans(scans, 32, false, "F");
+  const fails = async (description: Uint8Array, samples: Uint8Array, tag: string) => {
+    const files: Record<string, Uint8Array> = {
+      [`${BASE}.cbin`]: samples,
+      [`${BASE}.ch`]: description,
+      [`${BASE}.meta`]: metaText(imec()),
+    };
+    await assert.rejects(async () => {
+      const source = new MemorySource(`${BASE}.cbin`, samples, files);
+      const { dataset } = await openDataset(source);
+      for await (const _ of dataset.openStream!("samples", {}));
+    }, (e) => isFuseError(e) && e.tag === tag);
+  };
+  await fails(ch.subarray(0, 40), cbin, "Corrupt");
+  await fails(ch, cbin.subarray(0, -1), "Truncated");
+  await fails(ch, new Uint8Array(cbin.length), "Corrupt");
+  const text = new TextDecoder().decode(ch);
+  await fails(new TextEncoder().encode(text.replace("[0,32,", "[0,31,")), cbin, "Corrupt");
+  await fails(new TextEncoder().encode(text.replace('"int16"', '"float32"')), cbin, "Unsupported");
 });

@@ -9,9 +9,9 @@ export interface SpikeglxMeta {
   values: Map<string, string>;
 }
 
-/** Name of the file's partner: the same name with the extension `.meta` or `.bin`. */
-export function partnerName(name: string, extension: ".meta" | ".bin" | ".cbin"): string {
-  return name.replace(/\.(meta|bin|cbin)$/i, "") + extension;
+/** Name of another file of the set: the same name with another extension. */
+export function partnerName(name: string, extension: "" | ".meta"): string {
+  return name.replace(/\.(meta|c?bin|ch)$/i, "") + extension;
 }
 
 /** True for the beginning of a `.meta` file: lines of the kind, and keys every version writes. */

@@ -1,10 +1,22 @@
-/** Opens a SpikeGLX `.bin` or `.meta` file with its partner. */
+/** Opens a SpikeGLX recording: a `.bin` or `.cbin` file with its `.meta`. */
 import { DEFAULT_LIMITS, FuseError, toFuseError } from "../../src/errors.ts";
 import { type Attributes, type Dataset, emptyDataset } from "../../src/model/dataset.ts";
-import { type FrameLayout, frameTable, type Segment } from "../../src/model/layout.ts";
+import {
+  type FrameLayout,
+  frameTable,
+  type Segment,
+  type StreamLayout,
+} from "../../src/model/layout.ts";
 import type { ByteSource } from "../../src/source/source.ts";
 import type { OpenOptions, Reader } from "../format.ts";
-import { type ChannelKind, type SavedChannel, streamOf } from "./spikeglx-channels.ts";
+import { pullStream } from "./pull-stream.ts";
+import { type ChannelKind, type SpikeglxStream, streamOf } from "./spikeglx-channels.ts";
+import {
+  compressedBlocks,
+  type CompressedLine,
+  type CompressedSamples,
+  readCompressed,
+} from "./spikeglx-compressed.ts";
 import { linesOf } from "./spikeglx-lines.ts";
 import { numberOf, parseMeta, partnerName, type SpikeglxMeta } from "./spikeglx-meta.ts";
 
@@ -25,32 +37,50 @@ export const reader: Reader = {
 
 async function openPair(source: ByteSource, options: OpenOptions): Promise<Dataset> {
   const isMeta = /\.meta$/i.test(source.name);
-  const [metaFile, binary] = isMeta
-    ? [source, await partner(source, ".bin")]
-    : [await partner(source, ".meta"), source];
+  const stem = partnerName(source.name, "");
+  const metaFile = isMeta ? source : await partner(source, `${stem}.meta`);
+  const samples = /\.c?bin$/i.test(source.name)
+    ? source
+    : await source.sibling(`${stem}.bin`) ?? await partner(source, `${stem}.cbin`, `${stem}.bin`);
   const meta = await readMeta(metaFile, options);
   const dataset = emptyDataset(FORMAT, [source]);
-  dataset.sources.push(isMeta ? binary : metaFile);
+  for (const file of [metaFile, samples]) {
+    if (!dataset.sources.includes(file)) dataset.sources.push(file);
+  }
   const stream = streamOf(meta);
   dataset.warnings.push(...stream.warnings);
+  dataset.metadata = metadataOf(meta);
+  if (/\.cbin$/i.test(samples.name)) {
+    const description = await partner(source, `${stem}.ch`);
+    dataset.sources.push(description);
+    const data = await readCompressed(samples, description, options);
+    if (data.channels !== stream.channels.length) {
+      throw new FuseError("Corrupt", "the .ch file has other channels than the .meta file", {
+        source: description.name,
+        format: FORMAT,
+        found: data.channels,
+        expected: stream.channels.length,
+      });
+    }
+    addCompressed(dataset, meta, stream, data);
+    return dataset;
+  }
   const frameBytes = 2 * stream.channels.length;
-  const count = scanCount(meta, binary, frameBytes, dataset);
+  const count = scanCount(meta, samples, frameBytes, dataset);
+  const index = dataset.sources.indexOf(samples);
   dataset.frameTables.push(
-    frameTable(frameBytes, [{ source: isMeta ? 1 : 0, offset: 0, frameCount: count }]),
+    frameTable(frameBytes, [{ source: index, offset: 0, frameCount: count }]),
   );
   const segments: Segment[] = [{ startIndex: 0, length: count, startSeconds: 0 }];
-  addRecordings(dataset, stream.channels, stream.rate, segments);
+  addRecordings(
+    dataset,
+    stream,
+    segments,
+    (places) => layoutOf("int16", places.map((i) => 2 * i)),
+  );
   stream.channels.forEach((channel, place) => {
     if (!isWord(channel.kind)) return;
-    const array = `digital/${channel.name}`;
-    dataset.arrays.push({
-      path: array,
-      dtype: "uint16",
-      dims: ["time"],
-      shape: [count],
-      layout: layoutOf("uint16", [2 * place]),
-      attributes: { sampling_frequency: stream.rate, long_name: `words of ${channel.name}` },
-    });
+    const array = addWords(dataset, stream, place, count, layoutOf("uint16", [2 * place]));
     dataset.digital.push({
       array,
       samplingFrequency: stream.rate,
@@ -58,31 +88,80 @@ async function openPair(source: ByteSource, options: OpenOptions): Promise<Datas
       lines: linesOf(meta, stream, channel),
     });
   });
-  dataset.metadata = metadataOf(meta);
   return dataset;
 }
 
-/** The other file of the pair. @throws FuseError `Truncated` when it is not there. */
-async function partner(source: ByteSource, extension: ".meta" | ".bin"): Promise<ByteSource> {
-  const name = partnerName(source.name, extension);
+/** The recordings, words and edges of compressed samples: one pass gives all of them. */
+function addCompressed(
+  dataset: Dataset,
+  meta: SpikeglxMeta,
+  stream: SpikeglxStream,
+  data: CompressedSamples,
+): void {
+  const layout = (field: string) => ({ kind: "stream", stream: "samples", field }) as const;
+  const segments: Segment[] = [{ startIndex: 0, length: data.count, startSeconds: 0 }];
+  addRecordings(dataset, stream, segments, (rows) => ({ ...layout("samples"), rows }));
+  const words: number[] = [], lines: CompressedLine[] = [];
+  stream.channels.forEach((channel, place) => {
+    if (!isWord(channel.kind)) return;
+    words.push(place);
+    addWords(dataset, stream, place, data.count, layout(`word_${place}`));
+    for (const { bit, name } of linesOf(meta, stream, channel)) {
+      lines.push({ channel: place, bit, name });
+      dataset.events.push({
+        name,
+        count: null,
+        columns: [
+          {
+            name: "time",
+            dtype: "float64",
+            units: "s",
+            innerShape: [],
+            layout: layout(`${name}/time`),
+          },
+          { name: "label", dtype: "string", innerShape: [], layout: layout(`${name}/label`) },
+        ],
+        attributes: { bit },
+      });
+    }
+  });
+  dataset.openStream = (id, { signal }) => {
+    if (id === "samples") {
+      return pullStream(compressedBlocks(data, words, lines, stream.rate, signal));
+    }
+    throw new FuseError("Usage", `no stream "${id}"`, { format: FORMAT });
+  };
+}
+
+/** Adds the words of a channel; gives the path of the array. */
+function addWords(
+  dataset: Dataset,
+  { channels, rate }: SpikeglxStream,
+  place: number,
+  count: number,
+  layout: FrameLayout | StreamLayout,
+): string {
+  const { name } = channels[place];
+  const path = `digital/${name}`;
+  dataset.arrays.push({
+    path,
+    dtype: "uint16",
+    dims: ["time"],
+    shape: [count],
+    layout,
+    attributes: { sampling_frequency: rate, long_name: `words of ${name}` },
+  });
+  return path;
+}
+
+/** Another file of the set. @throws FuseError `Truncated` when it is not there. */
+async function partner(source: ByteSource, name: string, usual = name): Promise<ByteSource> {
   const found = await source.sibling(name);
   if (found) return found;
-  const compressed = extension === ".bin"
-    ? await source.sibling(partnerName(source.name, ".cbin"))
-    : null;
-  await compressed?.close();
-  if (compressed) {
-    throw new FuseError("Unsupported", "the samples are compressed", {
-      source: compressed.name,
-      format: FORMAT,
-      expected: name,
-      remedy: "Decompress them with mtscomp",
-    });
-  }
-  throw new FuseError("Truncated", `${name} is not there`, {
+  throw new FuseError("Truncated", `${usual} is not there`, {
     source: source.name,
     format: FORMAT,
-    remedy: "Put the .bin and the .meta file into one folder",
+    remedy: "Put the files of a recording (.bin and .meta; .cbin, .ch and .meta) into one folder",
   });
 }
 
@@ -149,9 +228,9 @@ function layoutOf(stored: "int16" | "uint16", channelOffsets: number[]): FrameLa
 /** One recording for each kind of channel: they differ in unit and gain. */
 function addRecordings(
   dataset: Dataset,
-  channels: SavedChannel[],
-  samplingFrequency: number,
+  { channels, rate: samplingFrequency }: SpikeglxStream,
   segments: Segment[],
+  layout: (places: number[]) => FrameLayout | StreamLayout,
 ): void {
   const kinds = [...new Set(channels.map((c) => c.kind))].filter((kind) => !isWord(kind));
   for (const kind of kinds) {
@@ -169,7 +248,7 @@ function addRecordings(
       parts: [{
         firstChannel: 0,
         channelCount: places.length,
-        layout: layoutOf("int16", places.map((i) => 2 * i)),
+        layout: layout(places),
       }],
     });
   }

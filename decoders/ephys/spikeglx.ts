@@ -3,7 +3,10 @@ import type { ByteSource } from "../../src/source/source.ts";
 import { type FormatDescriptor, NOT_MINE, type ProbeInput, type ProbeResult } from "../format.ts";
 import { looksLikeMeta, partnerName } from "./spikeglx-meta.ts";
 
-const BINARY_EXTENSIONS = [".ap.bin", ".lf.bin", ".nidq.bin", ".obx.bin"];
+const BINARY_EXTENSIONS = [
+  ...[".ap.bin", ".lf.bin", ".nidq.bin", ".obx.bin"],
+  ...[".cbin", ".ch"],
+];
 /** Bytes of a `.meta` file that tell it from other text. */
 const LOOK_BYTES = 8192;
 
@@ -17,11 +20,13 @@ export const spikeglx: FormatDescriptor = {
   needs: "random",
   reads:
     "AP and LF bands of Neuropixels 3A, 1.0, 2.0 and later probes, NI-DAQ and OneBox inputs, each " +
-    "channel with its own gain; sync and digital words with the edges of their lines",
-  missing: "compressed .cbin files",
+    "channel with its own gain; sync and digital words with the edges of their lines; samples " +
+    "compressed by mtscomp (.cbin)",
+  missing: "",
   references: [
     "SpikeGLX, Metadata Guide (3A to 20230905)",
     "SpikeGLX Datafile Tools, gain and channel rules",
+    "int-brain-lab mtscomp 1.0.2, its compressed file format",
     "compared with neo 0.14.6",
   ],
   probe,
@@ -35,7 +40,7 @@ function probe({ head, name }: ProbeInput): ProbeResult {
   return extension ? { score: 30, why: `extension ${extension}` } : NOT_MINE;
 }
 
-/** A `.bin` is known by its `.meta`. */
+/** A `.bin`, `.cbin` or `.ch` is known by its `.meta`. */
 async function probeSet(source: ByteSource, signal?: AbortSignal): Promise<ProbeResult> {
   const meta = await source.sibling(partnerName(source.name, ".meta"));
   if (!meta) return NOT_MINE;

@@ -8,7 +8,15 @@ const ramp = (n: number, k: number) =>
 
 /** All of them. */
 export function acquisitionFiles(): GoodFile[] {
-  return [binarySet(), legacySet(), neuralynxSet(), nexFile(), nex5File(), spikeglxSet()];
+  return [
+    binarySet(),
+    legacySet(),
+    neuralynxSet(),
+    nexFile(),
+    nex5File(),
+    spikeglxSet(),
+    compressedSet(),
+  ];
 }
 
 function joined(parts: Uint8Array[]): Uint8Array {
@@ -244,6 +252,69 @@ function nex5File(): GoodFile {
   });
   const meta = encode('{"file": {"writerSoftware": {"name": "test"}}}');
   return { main: "a.nex5", files: { "a.nex5": joined([head, ...parts, meta]) } };
+}
+
+/** A zlib stream of up to 65,535 bytes that are not compressed. */
+export function zlibStored(bytes: Uint8Array): Uint8Array {
+  let a = 1, b = 0;
+  for (const byte of bytes) {
+    a = (a + byte) % 65_521;
+    b = (b + a) % 65_521;
+  }
+  const n = bytes.length;
+  const head = [0x78, 0x01, 0x01, n & 255, n >> 8, ~n & 255, (~n >> 8) & 255];
+  return joined([
+    Uint8Array.from(head),
+    bytes,
+    Uint8Array.of(b >> 8, b & 255, a >> 8, a & 255),
+  ]);
+}
+
+/**
+ * A `.cbin` and its `.ch` of `scans[sample][channel]` in chunks of `chunkSamples`, with differences in time and, when
+ * wanted, between channels.
+ */
+export function compressedScans(
+  scans: number[][],
+  chunkSamples: number,
+  spatial: boolean,
+  order: "F" | "C",
+): { cbin: Uint8Array; ch: Uint8Array } {
+  const channels = scans[0].length, bounds = [0], offsets = [0];
+  const parts: Uint8Array[] = [];
+  for (let first = 0; first < scans.length; first += chunkSamples) {
+    const chunk = scans.slice(first, first + chunkSamples);
+    const inTime = chunk.map((row, k) => row.map((v, c) => v - (k ? chunk[k - 1][c] : 0)));
+    const rows = inTime.map((row) => row.map((v, c) => v - (spatial && c ? row[c - 1] : 0)));
+    const values = order === "C"
+      ? rows.flat()
+      : Array.from({ length: channels }, (_, c) => rows.map((row) => row[c])).flat();
+    const part = zlibStored(bytesOf(Int16Array.from(values)));
+    parts.push(part);
+    bounds.push(first + chunk.length);
+    offsets.push(offsets[offsets.length - 1] + part.length);
+  }
+  const description = {
+    algorithm: "zlib",
+    chunk_bounds: bounds,
+    chunk_offsets: offsets,
+    chunk_order: order,
+    do_spatial_diff: spatial,
+    do_time_diff: true,
+    dtype: "int16",
+    n_channels: channels,
+    sample_rate: 30000,
+    version: "1.0",
+  };
+  return { cbin: joined(parts), ch: encode(JSON.stringify(description)) };
+}
+
+function compressedSet(): GoodFile {
+  const scans = Array.from({ length: 250 }, (_, k) => [k, 3 * k - 100, 500 - k, (k >> 4) & 1]);
+  const { cbin, ch } = compressedScans(scans, 100, false, "F");
+  const main = "c_g0_t0.imec0.ap.cbin", stem = main.slice(0, -5);
+  const [meta] = Object.values(spikeglxSet().files);
+  return { main, files: { [main]: cbin, [`${stem}.ch`]: ch, [`${stem}.meta`]: meta } };
 }
 
 function spikeglxSet(): GoodFile {
