@@ -138,7 +138,9 @@ class PartReader {
     for (let k = 0; k < across; k++) {
       const entry = row * across + k;
       if (!held.cache.has(entry)) continue;
-      const values = await held.cache.get(entry, true);
+      let values = new Uint8Array(0);
+      // What is kept is the cache's own, until it is cleared.
+      await held.cache.use(entry, true, (kept) => values = kept as Uint8Array<ArrayBuffer>);
       const origin = shape.map(() => 0);
       let rest = entry;
       for (let axis = shape.length - 1; axis >= 0; axis--) {

@@ -159,16 +159,18 @@ export class ChunkCache {
   }
 
   /**
-   * The decoded values of entry `i`; with `keep` they may be asked for again without reading.
-   * A result is valid until the next call.
+   * Hands the decoded values of entry `i` to `use`; with `keep` they may be asked for again without reading.
+   *
+   * `use` is called at once, and the values are valid only while it runs: they lie in the decoder's memory,
+   * and the tasks of other files on the same thread decode into it whenever this one waits.
    */
-  async get(i: number, keep: boolean): Promise<Uint8Array> {
+  async use(i: number, keep: boolean, use: (values: Uint8Array) => void): Promise<void> {
     this.#settle();
     const known = this.#decoded.get(i);
     if (known) {
       this.#decoded.delete(i);
       this.#decoded.set(i, known);
-      return known;
+      return use(known);
     }
     const fetch = this.#fetching.get(i);
     const encoded = await (fetch?.bytes ?? this.#read(i));
@@ -187,7 +189,7 @@ export class ChunkCache {
       offset: layout.offset[i],
       array: this.arrayPath,
     });
-    return keep ? this.#keep(i, values) : values;
+    use(keep ? this.#keep(i, values) : values);
   }
 
   #keep(i: number, values: Uint8Array): Uint8Array {

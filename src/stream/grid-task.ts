@@ -126,8 +126,8 @@ export class GridTask {
           continue;
         }
         // A stored chunk that serves one output chunk only is not worth keeping.
-        const values = await cache.get(i, !this.#isInside(piece, i, origin));
-        this.#copy(values, piece, i, origin);
+        const keep = !this.#isInside(piece, i, origin);
+        await cache.use(i, keep, (values) => this.#copy(values, piece, i, origin));
       }
     }
     if (this.#chunk !== this.#raw) this.#calibrate(origin);

@@ -187,10 +187,9 @@ export class ImageTask {
     for (const i of entries) {
       if (!this.#cache.has(i)) continue;
       // A stored chunk that serves one output chunk only is not worth keeping.
-      const values = await this.#cache.get(i, !whole);
-      const target = this.#chunk.bytes;
-      if (whole && inside) target.set(values);
-      else {
+      await this.#cache.use(i, !whole, (values) => {
+        const target = this.#chunk.bytes;
+        if (whole && inside) return target.set(values);
         const cell = cellOf(shape.map((n, a) => Math.ceil(n / chunkShape[a])), i);
         copyBox(
           { bytes: values, origin: cell.map((c, a) => c * chunkShape[a]), shape: chunkShape },
@@ -198,7 +197,7 @@ export class ImageTask {
           shape,
           this.#elementBytes,
         );
-      }
+      });
     }
     return true;
   }
