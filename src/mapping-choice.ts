@@ -80,6 +80,7 @@ export function recordMapping(dataset: Dataset, mapping: MappingUse): void {
     ...(found && typeof found === "object" && !Array.isArray(found) ? found : {}),
     by: "descriptor",
     descriptor: { name: descriptor.name, kind: descriptor.kind, from, sha256 },
+    ...(descriptor.kind === "format" ? { overrides: "nothing" } : {}),
   };
   if (descriptor.start_time !== undefined) {
     metadata.startTime = descriptor.start_time.replace(" ", "T");

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { datasetInputs } from "../src/commands/sparc-inputs.ts";
 import { identify, OPEN_SCORE } from "../src/identify.ts";
 import { isFuseError } from "../src/errors.ts";
 import { openSource } from "../src/source/open.ts";
@@ -117,5 +118,21 @@ Deno.test("demo: the paid bucket refuses unsigned requests, the open one answers
     await token.body?.cancel();
   } finally {
     await open.stop();
+  }
+});
+
+Deno.test("demo: files of a dataset come with the descriptors that ship for it", async () => {
+  const service = await startDemoService();
+  try {
+    const flags = { discoverUrl: service.discoverUrl, s3Endpoint: service.s3Endpoint };
+    const { files } = await datasetInputs(224, [], flags);
+    const mappings = files.map((f) => [/\.[^.]*$/.exec(f.path)![0], f.mapping?.descriptor.name]);
+    assert(mappings.some(([extension]) => extension !== ".acq"));
+    for (const [extension, name] of mappings) {
+      assert.equal(name, extension === ".acq" ? "sparc-126-148-224" : undefined, extension);
+    }
+    assert(files.every((f) => f.mapping === undefined || f.mapping.lenient === "all"));
+  } finally {
+    await service.stop();
   }
 });

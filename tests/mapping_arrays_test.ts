@@ -1,8 +1,12 @@
 /** MAT and HDF5 files under descriptors: drafts that change nothing, descriptors that do, and misfits. */
 import assert from "node:assert/strict";
+import fc from "fast-check";
+import { checkDescriptor } from "../decoders/mapping/descriptor.ts";
+import { matchesOf } from "../decoders/mapping/patterns.ts";
 import { resolveMapping } from "../decoders/mapping/resolve.ts";
 import type { ArrayMapping } from "../decoders/mapping/descriptor-types.ts";
 import { sizeOf, type Variable } from "../decoders/mapping/variables.ts";
+import { isFuseError } from "../src/errors.ts";
 import type { Attributes } from "../src/model/dataset.ts";
 import type { DType, NumericArray } from "../src/model/dtype.ts";
 import { hdf5Fixture } from "./support/hdf5-fixtures.ts";
@@ -109,6 +113,42 @@ Deno.test("mapping: drafts of HDF5 files give the same stores", async (t) => {
   for (const name of ["flat", "moments", "trials"]) {
     await t.step(name, async () => await sameUnderDraft(`${name}.h5`, await hdf5Fixture(name)));
   }
+});
+
+Deno.test("mapping: any JSON is a descriptor or refused in words, any pattern is one", () => {
+  const known = fc.constantFrom("table", "mat", "hdf5", "flat", "format", "other");
+  const value = fc.oneof(fc.jsonValue({ maxDepth: 3 }), fc.constantFrom("x", 1, true, ["a"], {}));
+  const keys = fc.constantFrom(
+    ...[
+      "name",
+      "time",
+      "signals",
+      "recordings",
+      "events",
+      "dtype",
+      "channels",
+      "group_by",
+      "files",
+    ],
+  );
+  const descriptors = fc.tuple(known, fc.dictionary(keys, value)).map(([kind, rest]) => ({
+    name: "n",
+    ...rest,
+    kind,
+  }));
+  fc.assert(fc.property(fc.oneof(descriptors, fc.jsonValue()), (json) => {
+    try {
+      checkDescriptor(json, "file");
+    } catch (error) {
+      assert(isFuseError(error, "Usage") && error.message.startsWith("file: "), String(error));
+    }
+  }));
+  const path = fc.string({ unit: fc.constantFrom(..."ab/{}*()[]\\.+?$^"), maxLength: 12 });
+  fc.assert(fc.property(path, path, (pattern, name) => {
+    const found = matchesOf(pattern, [variable(name, [4], "float64")]);
+    assert(found.length <= 1);
+    assert.equal(matchesOf(name, [variable(name, [4], "float64")]).length, 1);
+  }));
 });
 
 Deno.test("mapping: where nothing is sure enough, what came near is said", async () => {
