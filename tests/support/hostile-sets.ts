@@ -1,6 +1,14 @@
 /** Small good files of TDT, PalmSens, flat, MATLAB and OME-TIFF, for tests that damage them. */
 import type { GoodFile } from "./hostile-files.ts";
-import { doubles, levelFourMatrix, matFile, struct, text } from "./mat-files.ts";
+import {
+  doubles,
+  levelFourMatrix,
+  matFile,
+  objectReference,
+  objectTable,
+  struct,
+  text,
+} from "./mat-files.ts";
 import { utf16 } from "./tables.ts";
 import { makeTiff, ramp as pixels } from "./tiff-files.ts";
 
@@ -16,6 +24,23 @@ export async function goodSets(): Promise<GoodFile[]> {
     fs: doubles([1, 1], [250]),
     info: struct({ label: text("Fp1", "Fp2"), when: text("2024-01-02") }),
   }, { compress: true });
+  const objects = await matFile({
+    when: { kind: "opaque", type: "datetime", reference: objectReference(1, 1) },
+    data: doubles([2, 60], Array.from({ length: 120 }, (_, i) => Math.sin(i))),
+  }, {
+    objects: [
+      objectTable({
+        names: ["datetime", "data", "tz"],
+        classes: [1],
+        objects: [[1, 0, 1]],
+        saved: [],
+        own: [[[2, 1, 0], [3, 1, 1]]],
+      }),
+      doubles([0, 0], []),
+      doubles([1, 3], [1e12, 2e12, 3e12]),
+      text("UTC"),
+    ],
+  });
   const four = levelFourMatrix("trace", [1, 40], [...int16(40, 7)]);
   return [
     tdt(),
@@ -30,6 +55,7 @@ export async function goodSets(): Promise<GoodFile[]> {
       },
     },
     { main: "level5.mat", files: { "level5.mat": mat } },
+    { main: "objects.mat", files: { "objects.mat": objects } },
     { main: "level4.mat", files: { "level4.mat": four } },
     await omeTiff(),
   ];
