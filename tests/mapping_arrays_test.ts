@@ -244,6 +244,28 @@ Deno.test("mapping: what MAT-files say of rates, units, rounding and orientation
     }),
     [["ECG_mV[mV],P_mmHg[mmHg]", 250, 300]],
   );
+  assert.deepEqual(
+    await found({
+      data: doubles([900, 2], cosine(1800)),
+      isi: doubles([1, 1], [5]),
+      isi_units: text("ms"),
+      labels: texts("ECG", "RSP"),
+      units: texts("mV", "V"),
+    }),
+    [["ECG[mV],RSP[V]", 200, 900]],
+  );
+  assert.deepEqual(
+    await found({ AD01: doubles([1, 400], cosine(400)), adfreq: doubles([1, 1], [40]) }),
+    [
+      ["AD01[]", 40, 400],
+    ],
+  );
+  assert.deepEqual(
+    await found({ Data: doubles([2, 900], cosine(1800)), Labels: texts("I", "II") }),
+    [
+      ["I[],II[]", null, 900],
+    ],
+  );
   assert.deepEqual(await found(MAT["a matrix with its times in a column"]), [
     ["Time (ms)[],EMG (uV)[uV],ECG[]", 250, 90],
   ]);

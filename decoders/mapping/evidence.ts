@@ -13,9 +13,9 @@ export interface Found<T> {
 }
 
 const RATE =
-  /^(?:fs|sf|sfreq|srate|samplerate|samprate|samplingrate|samplingfreq(?:uency)?|samplefreq(?:uency)?|sampfreq|sampling|acqrate|acquisitionrate|acquisitionfrequency|adcrate|datarate|framerate|samplespersec(?:ond)?|fsample|fsamp|sr|hz|rate|fps|freqsampling|ratehz|samplehz)$/;
+  /^(?:fs|sf|sfreq|srate|samplerate|samprate|samplingrate|samplingfreq(?:uency)?|samplefreq(?:uency)?|sampfreq|sampling|acqrate|acquisitionrate|acquisitionfrequency|adcrate|datarate|framerate|samplespersec(?:ond)?|fsample|fsamp|adfreq(?:uency)?|sr|hz|rate|fps|freqsampling|ratehz|samplehz)$/;
 const INTERVAL =
-  /^(?:dt|si|deltat|sampleinterval|samplinginterval|samplingperiod|sampleperiod|sampletime|samplingtime|tsample|tickinterval|interval|timestep|tstep)$/;
+  /^(?:dt|si|isi|deltat|sampleinterval|samplinginterval|samplingperiod|sampleperiod|sampletime|samplingtime|tsample|tickinterval|interval|timestep|tstep)$/;
 const RATE_UNITS: Record<string, number> = { hz: 1, khz: 1e3, mhz: 1e6, "1/s": 1, "samples/s": 1 };
 const CHANNEL_NAMES =
   /^(?:channel(?:s|names?|labels?|ids?)?|chan(?:nels|names?|labels?)?|chnames?|labels?|columns?|columnnames?|headers?|colnames?|names?|variablenames?|legend|signalnames?|titles?|electrodenames?|leads?|fields?)$/;
@@ -71,7 +71,7 @@ function rateFrom(name: string, number: number, statedUnit: string): number | un
   }
   if (INTERVAL.test(key) && suffix !== "hz") {
     const factor = unit === "" ? { multiply: 1, divide: 1 } : timeFactor(unit);
-    if (!factor || (unit === "" && (number >= 1 || key === "interval" || key === "si"))) {
+    if (!factor || (unit === "" && (number >= 1 || /^(?:interval|i?si)$/.test(key)))) {
       return undefined;
     }
     return (factor.divide / factor.multiply) / number;
@@ -167,7 +167,8 @@ export async function findRate(
         const named = name !== full;
         const [value, ...more] = await other.values() as ArrayLike<string | number | bigint> & [];
         if (more.some((v) => v !== value)) continue;
-        const unit = other.attributes.units ?? other.attributes.unit;
+        const unit = other.attributes.units ?? other.attributes.unit ??
+          groups.get(from)?.[`${full}_units`] ?? groups.get(from)?.[`${full}_unit`];
         const number = numberIn(typeof value === "bigint" ? Number(value) : value);
         const rate = number === undefined
           ? undefined

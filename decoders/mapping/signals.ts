@@ -18,7 +18,7 @@ import { groupOf, nameOf, sizeOf, type Variable } from "./variables.ts";
 export const SIGNAL_SCORE = 60;
 
 const SIGNAL =
-  /(?:^|[^a-z])(?:signals?|data|val|raw|traces?|waveforms?|waves?|ecg|ekg|eeg|emg|eog|egg|eng|lfp|mua|ieeg|ecog|ppg|bvp|gsr|eda|resp(?:iration)?|pressure|volt(?:age|s)?|current|potential|neural|recordings?|analog|adc|samples|series|force|flow|temp(?:erature)?|hr|heart_?rate|bp|abp|lvp|vm|im|membrane|fluorescence|dff|sweeps?|channels?|ch\d+|chan\d*|timeseries|values|y|v|i)(?:$|[^a-z])/i;
+  /(?:^|[^a-z])(?:signals?|data|val|raw|traces?|waveforms?|waves?|ecg|ekg|eeg|emg|eog|egg|eng|lfp|mua|ieeg|ecog|ppg|bvp|gsr|eda|resp(?:iration)?|pressure|volt(?:age|s)?|current|potential|neural|recordings?|analog|adc|samples|series|force|flow|temp(?:erature)?|hr|heart_?rate|bp|abp|lvp|vm|im|membrane|fluorescence|dff|sweeps?|channels?|ch\d+|chan\d*|ad\d+|fp\d+|wb\d+|spkc\d+|timeseries|values|y|v|i)(?:$|[^a-z])/i;
 const OTHER =
   /(?:^|[^a-z])(?:spikes?|events?|markers?|triggers?|idx|index|indices|ids?|labels?|electrodes?|positions?|coordinates?|coords?|xyz|locations?|thresholds?|map(?:ping)?|frame_?nos?|frames?|freqs?|frequenc(?:y|ies)|lat(?:itude)?|lon(?:gitude)?|bins?|edges|mask|hist(?:ogram)?|weights?|templates?|units?|clusters?|trials?|spectr(?:um|a|ogram)|psd|power)(?:$|[^a-z])/i;
 
@@ -86,8 +86,16 @@ export async function judge(
   if (!time && !rate) {
     // Times that are no clock speak against making one up.
     const timed = named.some((v) => shape.includes(sizeOf(v.shape)));
-    if (timed || !CLEAR_SIGNAL.test(nameOf(path))) return null;
-    add(30, "its name alone says that it is a signal");
+    if (timed) return null;
+    if (CLEAR_SIGNAL.test(nameOf(path))) add(30, "its name alone says that it is a signal");
+    else {
+      // Names for its channels and a name of signals together speak for one, too.
+      const [a, b] = long;
+      const named = b !== undefined && SIGNAL.test(nameOf(path)) &&
+        await namedAxis(variable, a, b, neighbours, groups) !== undefined;
+      if (!named) return null;
+      add(15, "its channels have names");
+    }
   }
   const square = time !== undefined && long.length === 2 && shape[long[0]] === shape[long[1]];
   if (timeAxis < 0 || square) {

@@ -12,7 +12,7 @@ const TIME =
 const TIMELY =
   /^(?:t_?(?:sim|vec|axis|ax|plot|\d+)|tm|[a-z0-9]+_t|t_[a-z0-9]+|.*time(?:[ _.]?(?:plot|vec|axis|stamps?|base|s)?[ _]?\d*)?|time.*)$/i;
 const NO_CLOCK =
-  /spike|event|stim|trig|onset|offset|trial|rise|decay|fall|react|respon|constant|tau|date|peak|delay|latenc|durat|interval|rr|isi|start|stop|end|begin|zone|out|unit|label|name|session|file|run/i;
+  /spike|event|stim|trig|onset|offset|trial|rise|decay|fall|react|respon|constant|tau|date|peak|delay|latenc|durat|interval|isi|start|stop|end|begin|zone|out|unit|label|name|session|file|run/i;
 
 /** Values looked at to tell whether times step evenly. */
 const LOOKED_AT = 4096;
