@@ -15,7 +15,8 @@ export const hdf5: FormatDescriptor = {
     "superblock 0-3, old and new groups, all datatypes, all layouts and chunk indexes, deflate, shuffle, " +
     "fletcher32, szip, N-bit, scale-offset, LZF, Blosc, LZ4, bitshuffle, Zstandard, bzip2; recordings are " +
     "found by names, attributes and sizes",
-  missing: "virtual datasets, other filters (zfp, SZ, MaxWell ...), files in several parts",
+  missing:
+    "virtual datasets, other filters (Blosc2, LZO, zfp, SZ, MaxWell ...), files in several parts",
   references: [
     "HDF Group: HDF5 File Format Specification 4.0",
     "Registered filter plugins: github.com/HDFGroup/hdf5_plugins",

@@ -43,7 +43,12 @@ export const mat: FormatDescriptor = {
     "byte order; string, datetime, table, timetable and other objects; LabChart and Spike2 exports, " +
     "EEGLAB (.fdt too), FieldTrip, times or a rate with arrays as recordings, everything else as arrays",
   missing: "function handles, Java objects, EEGLAB .dat files",
-  references: ["MathWorks MAT-File Format (R2023b)", "HDF5 specification 3.0", "scipy.io", "mat73"],
+  references: [
+    "MathWorks MAT-File Format (R2023b)",
+    "HDF5 specification 3.0",
+    "foreverallama/matio, docs: objects in MAT-files (descriptions only)",
+    "compared with scipy 1.17 (all its test files), mat73, and the same variables saved by MATLAB as v7 and v7.3",
+  ],
   probe,
   load: async () => {
     const { openMat } = await import("./mat-reader.ts");
