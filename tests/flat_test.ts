@@ -4,6 +4,7 @@ import { isFuseError } from "../src/errors.ts";
 import { openDataset } from "../src/identify.ts";
 import { MemorySource } from "../src/source/memory.ts";
 import type { Dataset } from "../src/model/dataset.ts";
+import { selectFrom } from "../src/model/select.ts";
 import { convertDataset } from "./support/convert-memory.ts";
 import { openMapped } from "./support/mapping-use.ts";
 import { channelSamples } from "./support/materialize.ts";

@@ -9,7 +9,6 @@ import {
 import { sizeOf } from "../../src/model/dtype.ts";
 import { type FrameRun, frameTable } from "../../src/model/layout.ts";
 import type { ByteSource } from "../../src/source/source.ts";
-import { bandLayout } from "../containers/mat-arrays.ts";
 import type { OpenOptions, Reader } from "../format.ts";
 import type { FlatMapping } from "../mapping/descriptor-types.ts";
 import { dataFiles, describes, type Params, PARAMS_FILE, readParams } from "./flat-params.ts";
@@ -34,7 +33,7 @@ async function openFlat(source: ByteSource, options: OpenOptions): Promise<Datas
   const dataset = emptyDataset(FORMAT, [source]);
   const members = params ? await membersOf(source, params, options) : [source];
   const { parts, sampleCount } = shape.planar
-    ? planarParts(source, shape)
+    ? planarParts(dataset, source, shape)
     : interleavedParts(dataset, members, shape);
   const { names, units, gains, offsets, rate } = shape;
   dataset.recordings.push({
@@ -168,20 +167,28 @@ function interleavedParts(
       firstChannel: 0,
       channelCount,
       layout: {
-        kind: "frames",
+        ...framed(type, littleEndian),
         table: 0,
-        stored: type,
-        littleEndian,
-        samplesPerFrame: 1,
         channelOffsets: Array.from({ length: channelCount }, (_, i) => i * width),
-        sampleStride: 0,
       },
     }],
   };
 }
 
+/** Frames of one sample. */
+function framed(type: FlatShape["type"], littleEndian: boolean) {
+  return {
+    kind: "frames" as const,
+    stored: type,
+    littleEndian,
+    samplesPerFrame: 1,
+    sampleStride: 0,
+  };
+}
+
 /** A channel after the other. @throws FuseError `Corrupt` when the channels would not be of one length. */
 function planarParts(
+  dataset: Dataset,
   file: ByteSource,
   { type, littleEndian, channelCount, headerBytes }: FlatShape,
 ): { parts: ChannelPart[]; sampleCount: number } {
@@ -198,10 +205,17 @@ function planarParts(
   }
   const sampleCount = bytes / (width * channelCount);
   if (sampleCount === 0) throw noSamples(file, headerBytes);
-  const shape = [channelCount, sampleCount];
-  const layout = bandLayout(shape, type, headerBytes, littleEndian);
-  const grid = { shape, channelAxis: 0, timeAxis: 1 };
-  return { sampleCount, parts: [{ firstChannel: 0, channelCount, layout, grid }] };
+  const parts = Array.from({ length: channelCount }, (_, channel): ChannelPart => {
+    const offset = headerBytes + channel * sampleCount * width;
+    const runs = [{ source: 0, offset, frameCount: sampleCount }];
+    const table = dataset.frameTables.push(frameTable(width, runs)) - 1;
+    return {
+      firstChannel: channel,
+      channelCount: 1,
+      layout: { ...framed(type, littleEndian), table, channelOffsets: [0] },
+    };
+  });
+  return { sampleCount, parts };
 }
 
 function wrongParameter(params: Params, field: string, expected: string): FuseError {
