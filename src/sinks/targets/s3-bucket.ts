@@ -214,8 +214,11 @@ export class S3Parts {
     this.#parts.set(number, { tag: headers.get("etag") ?? "", checksum, length: body.length });
   }
 
-  /** Makes the object appear. @throws FuseError `Sink`. */
-  async complete(signal?: AbortSignal): Promise<void> {
+  /**
+   * Makes the object appear; not to be cancelled, as nobody could say then whether it did.
+   * @throws FuseError `Sink`.
+   */
+  async complete(): Promise<void> {
     const ordered = [...this.#parts].sort(([a], [b]) => a - b);
     const parts = ordered.map(([number, { tag, checksum }]) =>
       `<Part><PartNumber>${number}</PartNumber><ETag>${escaped(tag)}</ETag>` +
@@ -232,7 +235,6 @@ export class S3Parts {
           parts.join("")
         }</CompleteMultipartUpload>`,
       ),
-      signal,
       settled: async (failure) =>
         isFuseError(failure) && /NoSuchUpload/.test(String(failure.details.found)) &&
         await this.bucket.size(this.key) === length,

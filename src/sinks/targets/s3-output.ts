@@ -177,7 +177,7 @@ export class S3Output implements ByteOutput {
     if (rest.length) this.#send(this.#number, rest);
     this.#send(1, this.#first);
     await this.#drain(0);
-    await (await this.#parts!).complete(this.#signal);
+    await (await this.#parts!).complete();
     this.#parts = undefined;
   }
 

@@ -178,7 +178,7 @@ export class S3Target implements Target {
       for (let at = 0, number = 1; at < bytes.length; at += PART_BYTES, number++) {
         await parts.put(number, bytes.subarray(at, at + PART_BYTES), signal);
       }
-      await parts.complete(signal);
+      await parts.complete();
     } catch (error) {
       await parts.abort();
       throw error;
