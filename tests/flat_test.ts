@@ -118,6 +118,9 @@ Deno.test("flat: a channel after the other, in any type", async () => {
   const dataset = await opened({ ...planar, dtype: "float32" }, floats);
   const { data, shape } = await readArray(await convertDataset(dataset), "signals");
   assert.deepEqual([[...data], shape], [[1, 2, 3, 4, 5, 6], [3, 2]]);
+  assert.deepEqual(await samples(dataset), [[1, 2], [3, 4], [5, 6]]);
+  const picked = selectFrom(dataset, { channels: ["ch2"] });
+  assert.deepEqual(await samples(picked), [[5, 6]]);
   const big = await opened(
     { ...planar, dtype: ">u2", header_bytes: 1 },
     Uint8Array.of(7, 0, 1, 0, 2, 1, 0),
