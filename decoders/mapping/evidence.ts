@@ -133,6 +133,73 @@ const MOST_RATES = 256;
 const SETTINGS =
   /^(?:settings|metadata|meta|info|parameters|params|header|config|general|properties)$/i;
 
+/** What tells rates, found once for all arrays of a container. */
+interface Tellers {
+  /** Small arrays with the name of a rate or an interval, by group; it may have a signal's name about it. */
+  rates: Map<string, Variable[]>;
+  /** Small arrays of texts, by group. */
+  texts: Map<string, Variable[]>;
+  /** Groups of settings by the group they are in. */
+  settings: Map<string, string[]>;
+  /** The only value of a small array; undefined when it has several. */
+  valueOf(variable: Variable): Promise<string | number | bigint | undefined>;
+}
+
+const known = new WeakMap<Neighbours, Tellers>();
+
+function tellersOf(neighbours: Neighbours, groups: Map<string, Attributes>): Tellers {
+  const found = known.get(neighbours);
+  if (found) return found;
+  const settings = new Map<string, string[]>();
+  const rates = new Map<string, Variable[]>(), texts = new Map<string, Variable[]>();
+  for (const group of new Set([...neighbours.keys(), ...groups.keys()])) {
+    if (group === "" || !SETTINGS.test(nameOf(group))) continue;
+    const parent = groupOf(group);
+    settings.set(parent, [...settings.get(parent) ?? [], group]);
+  }
+  for (const [group, all] of neighbours) {
+    const telling = all.filter(({ shape, dtype, path }) => {
+      // One rate for all channels may be written once for each.
+      const size = sizeOf(shape);
+      return size >= 1 && size <= (dtype === "string" ? 1 : MOST_RATES) && mayTell(nameOf(path));
+    });
+    if (telling.length) rates.set(group, telling);
+    const written = all.filter(({ dtype }) => dtype === "string");
+    if (written.length) texts.set(group, written);
+  }
+  const values = new Map<Variable, Promise<string | number | bigint | undefined>>();
+  const only = async (variable: Variable) => {
+    const all = await variable.values() as ArrayLike<string | number | bigint>;
+    for (let i = 1; i < all.length; i++) if (all[i] !== all[0]) return undefined;
+    return all[0];
+  };
+  const tellers: Tellers = {
+    rates,
+    texts,
+    settings,
+    valueOf(variable) {
+      let value = values.get(variable);
+      if (!value) values.set(variable, value = only(variable));
+      return value;
+    },
+  };
+  known.set(neighbours, tellers);
+  return tellers;
+}
+
+/** True for a name that is one of a rate, whole or up to or from one of its underscores. */
+function mayTell(name: string): boolean {
+  const tells = (part: string) => {
+    const { key } = normal(part);
+    return RATE.test(key) || INTERVAL.test(key);
+  };
+  if (tells(name)) return true;
+  for (let at = name.indexOf("_"); at > 0; at = name.indexOf("_", at + 1)) {
+    if (tells(name.slice(0, at)) || tells(name.slice(at + 1))) return true;
+  }
+  return false;
+}
+
 /** A name without that of a signal in front of it or behind it: "fs_emg" -> "fs". */
 function withoutName(name: string, signal: string): string {
   const lower = name.toLowerCase(), own = signal.toLowerCase();
@@ -153,20 +220,15 @@ export async function findRate(
   let distance = 1, near: Found<number> | undefined;
   for (const group of groupsAround(groupOf(variable.path))) {
     const place = group === "" ? "the root" : `group ${group}`;
-    const settings = [...new Set([...neighbours.keys(), ...groups.keys()])].filter((g) =>
-      groupOf(g) === group && g !== group && SETTINGS.test(nameOf(g))
-    );
-    for (const from of [group, ...settings]) {
-      for (const other of neighbours.get(from) ?? []) {
-        // One rate for all channels may be written once for each.
-        if (sizeOf(other.shape) < 1 || sizeOf(other.shape) > MOST_RATES) continue;
-        if (other.dtype === "string" && sizeOf(other.shape) > 1) continue;
+    const tellers = tellersOf(neighbours, groups);
+    for (const from of [group, ...tellers.settings.get(group) ?? []]) {
+      for (const other of tellers.rates.get(from) ?? []) {
         const full = nameOf(other.path);
         const name = from === group ? withoutName(full, nameOf(variable.path)) : full;
         if (!RATE.test(normal(name).key) && !INTERVAL.test(normal(name).key)) continue;
         const named = name !== full;
-        const [value, ...more] = await other.values() as ArrayLike<string | number | bigint> & [];
-        if (more.some((v) => v !== value)) continue;
+        const value = await tellers.valueOf(other);
+        if (value === undefined) continue;
         const unit = other.attributes.units ?? other.attributes.unit ??
           groups.get(from)?.[`${full}_units`] ?? groups.get(from)?.[`${full}_unit`];
         const number = numberIn(typeof value === "bigint" ? Number(value) : value);
@@ -209,8 +271,8 @@ export async function findNames(
   const own = among(variable.attributes);
   if (own) return { value: own.texts, where: `its attribute ${own.name}`, distance: 0 };
   const group = groupOf(variable.path);
-  for (const other of neighbours.get(group) ?? []) {
-    if (other.dtype !== "string" || sizeOf(other.shape) !== count) continue;
+  for (const other of tellersOf(neighbours, groups).texts.get(group) ?? []) {
+    if (sizeOf(other.shape) !== count) continue;
     if (!CHANNEL_NAMES.test(normal(nameOf(other.path)).key)) continue;
     const texts = (await other.values()) as string[];
     return { value: texts.map((t) => t.trim()), where: `the texts in ${other.path}`, distance: 1 };
@@ -228,8 +290,8 @@ export async function findUnitsBeside(
   groups: Map<string, Attributes>,
 ): Promise<string[]> {
   const group = groupOf(variable.path), own = normal(nameOf(variable.path)).key;
-  for (const other of neighbours.get(group) ?? []) {
-    if (other.dtype !== "string" || (sizeOf(other.shape) !== count && sizeOf(other.shape) !== 1)) {
+  for (const other of tellersOf(neighbours, groups).texts.get(group) ?? []) {
+    if (sizeOf(other.shape) !== count && sizeOf(other.shape) !== 1) {
       continue;
     }
     const { key } = normal(nameOf(other.path));

@@ -7,7 +7,7 @@ import { findFirstTime, findStart, type Neighbours, readMoment, textsIn } from "
 import { type Candidate, judge, kinKey, SIGNAL_SCORE } from "./signals.ts";
 import { findSweeps } from "./sweeps.ts";
 import { findTimestamped } from "./timestamped.ts";
-import { isTimeName, readTimeVector, type TimeVector } from "./time-vectors.ts";
+import { isTimeName, readTimeVector, TimeIndex, type TimeVector } from "./time-vectors.ts";
 import {
   groupOf,
   type MappedRecording,
@@ -74,16 +74,17 @@ async function byScore(
   const named = variables.filter((v) => isTimeName(nameOf(v.path)));
   const columns = await findColumnTimes(variables, groups, neighbours);
   vectors.push(...columns);
+  const times = new TimeIndex(vectors);
   // Numbered cells are a thing of MATLAB's.
   const sweeps = tree.firstNumber === 1
-    ? await findSweeps(variables, vectors, groups, neighbours)
+    ? await findSweeps(variables, times, groups, neighbours)
     : [];
   const inSweeps = new Set(sweeps.flatMap((r) => r.signals.map((s) => s.variable.path)));
   const clocks = new Set(vectors.flatMap((v) => v.column ? [] : v.variable.path));
   const candidates: Candidate[] = [];
   for (const variable of variables) {
     if (inSweeps.has(variable.path) || clocks.has(variable.path)) continue;
-    const candidate = await judge(variable, vectors, groups, neighbours, named);
+    const candidate = await judge(variable, times, groups, neighbours, named);
     if (candidate) candidates.push(candidate);
   }
   candidates.sort((a, b) => b.score - a.score);

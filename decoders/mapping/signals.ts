@@ -11,7 +11,13 @@ import {
   type Neighbours,
   unitInName,
 } from "./evidence.ts";
-import { fittedUnit, isTimeName, timeMatch, type TimeVector } from "./time-vectors.ts";
+import {
+  fittedUnit,
+  isTimeName,
+  type TimeIndex,
+  timeMatch,
+  type TimeVector,
+} from "./time-vectors.ts";
 import { groupOf, nameOf, sizeOf, type Variable } from "./variables.ts";
 
 /** From this score on an array is taken for a signal. */
@@ -51,7 +57,7 @@ const MOST_CHANNELS = 65_536;
  */
 export async function judge(
   variable: Variable,
-  vectors: TimeVector[],
+  times: TimeIndex,
   groups: Map<string, Attributes>,
   neighbours: Neighbours,
   named: readonly Variable[] = [],
@@ -70,7 +76,7 @@ export async function judge(
   };
 
   let time: TimeVector | undefined, timeAxis = -1, best = 0;
-  for (const vector of vectors) {
+  for (const vector of times.near(variable)) {
     const match = timeMatch(vector, variable);
     if (match.score > best && long.includes(match.axis)) {
       [time, timeAxis, best] = [vector, match.axis, match.score];

@@ -2,7 +2,7 @@
 import type { Attributes } from "../../src/model/dataset.ts";
 import type { Neighbours } from "./evidence.ts";
 import { type Candidate, judge } from "./signals.ts";
-import type { TimeVector } from "./time-vectors.ts";
+import type { TimeIndex } from "./time-vectors.ts";
 import { groupOf, type MappedRecording, nameOf, type Variable } from "./variables.ts";
 
 /** Names of cells that hold sweeps. */
@@ -14,7 +14,7 @@ const LEAST_SAMPLES = 16;
 /** Recordings of such cells. */
 export async function findSweeps(
   variables: readonly Variable[],
-  vectors: TimeVector[],
+  times: TimeIndex,
   groups: Map<string, Attributes>,
   neighbours: Neighbours,
 ): Promise<MappedRecording[]> {
@@ -31,7 +31,7 @@ export async function findSweeps(
       );
     // What speaks for a sweep lies beside the cell: rates, names, times.
     const candidate = alike
-      ? await judge({ ...first, path: cell }, vectors, groups, neighbours)
+      ? await judge({ ...first, path: cell }, times, groups, neighbours)
       : null;
     const rate = candidate?.rate?.value ?? candidate?.time?.step?.rateHz;
     if (!candidate || !rate || first.shape[candidate.timeAxis] < LEAST_SAMPLES) continue;

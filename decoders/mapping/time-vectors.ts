@@ -3,7 +3,7 @@ import { dtypeOf, type NumericArray } from "../../src/model/dtype.ts";
 import { type EvenStep, evenStep } from "../tables/csv-rate.ts";
 import { timeFactor } from "../tables/csv-units.ts";
 import { textsIn } from "./evidence.ts";
-import { groupOf, nameOf, sizeOf, type Variable } from "./variables.ts";
+import { groupOf, groupsAround, nameOf, sizeOf, type Variable } from "./variables.ts";
 
 const TIME =
   /^(?:time|times|t|ts|tt|timestamps?|tvec|tvector|time_?(?:vector|vec|axis|base|points?|stamps?|s|sec|secs|seconds|ms|us|data|series)|seconds|secs?|timebase|xtime|elapsed(?:_?time)?)(?:[ _]*[([]?(s|sec|seconds|ms|us|min)[)\]]?)?$/i;
@@ -167,6 +167,24 @@ function numbers(values: ArrayLike<number | bigint>): Float64Array {
   return Float64Array.from({ length: values.length }, (_, i) => Number(values[i]));
 }
 
+/** Vectors of times by the group they are in, so that an array is compared with those that may be its own. */
+export class TimeIndex {
+  readonly #byGroup: Map<string, TimeVector[]>;
+  readonly #byPath: Map<string, TimeVector>;
+
+  constructor(vectors: readonly TimeVector[]) {
+    this.#byGroup = Map.groupBy(vectors, (v) => groupOf(v.variable.path));
+    this.#byPath = new Map(vectors.map((v) => [v.variable.path, v]));
+  }
+
+  /** Those of its own group and of all around it, and those that are its axes. */
+  near({ path, axes }: Variable): TimeVector[] {
+    const around = groupsAround(groupOf(path)).flatMap((g) => this.#byGroup.get(g) ?? []);
+    const named = (axes ?? []).flatMap((axis) => this.#byPath.get(axis) ?? []);
+    return named.length ? [...new Set([...named, ...around])] : around;
+  }
+}
+
 /** How well a vector of times goes with an array: 0 when it does not. */
 export function timeMatch(vector: TimeVector, variable: Variable): { axis: number; score: number } {
   const none = { axis: -1, score: 0 };
@@ -183,10 +201,10 @@ export function timeMatch(vector: TimeVector, variable: Variable): { axis: numbe
   // Of two axes that fit, the first is the time as most programs write it.
   const [axis] = fitting;
   const own = groupOf(variable.path), its = groupOf(path);
-  const alike = likeness(nameOf(path), nameOf(variable.path));
-  if (own === its) return { axis, score: (fitting.length > 1 ? 40 : 55) + alike };
-  if (its === "" || own.startsWith(`${its}/`)) {
-    return { axis, score: (fitting.length > 1 ? 25 : 35) + alike };
+  const near = own === its, around = its === "" || own.startsWith(`${its}/`);
+  if (near || around) {
+    const points = (near ? 55 : 35) - (fitting.length > 1 ? (near ? 15 : 10) : 0);
+    return { axis, score: points + likeness(nameOf(path), nameOf(variable.path)) };
   }
   return none;
 }
