@@ -33,7 +33,9 @@ export async function convertCommand(args: string[], flags: FlagValues): Promise
     const options = conversionOptions(flags);
     const inputs = await resolveInputs(args, flags, interrupt.signal);
     if (options.mapping && inputs.collection) {
-      for (const file of inputs.files) file.mapping = mappingForFile(options.mapping, file.path);
+      for (const file of inputs.files) {
+        file.mapping = mappingForFile(options.mapping, file.path) ?? file.mapping;
+      }
       options.mapping = undefined;
     }
     if (flags.dryRun) return await dryRun(inputs, options, flags);
