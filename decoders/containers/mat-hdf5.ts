@@ -8,13 +8,14 @@ import type { ByteSource } from "../../src/source/source.ts";
 import type { OpenOptions } from "../format.ts";
 import type { Attribute } from "./hdf5/attributes.ts";
 import { Dataset5 } from "./hdf5/dataset.ts";
-import { leavesOf } from "./hdf5/elements.ts";
+import { type Leaf, leavesOf } from "./hdf5/elements.ts";
 import { type Hdf5File, type Object5, openHdf5 } from "./hdf5/file.ts";
 import { Group } from "./hdf5/group.ts";
 import { isReference } from "./hdf5/references.ts";
 import {
   elementsOf,
   type MatNode,
+  type MatPart,
   type MatVariables,
   type NumericNode,
   type StructNode,
@@ -216,7 +217,11 @@ class ObjectParser {
     stated: string | undefined,
   ): Promise<MatNode> {
     const leaves = leavesOf(dataset.type);
-    const [leaf] = leaves ?? [];
+    const [leaf, other] = leaves ?? [];
+    const names = leaves?.map((l) => l.names.join("/")).join(" ");
+    if (names === "real imag" && leaf.number && leaf.inner.length + other.inner.length === 0) {
+      return await this.#pairs(dataset, name, shape, stated, [leaf, other]);
+    }
     const dtype = leaf?.number?.dtype;
     if (!leaf || !dtype || leaves!.length !== 1 || leaf.inner.length > 0) {
       return opaque(name, stated ?? "unknown", "elements of a kind that MATLAB does not write");
@@ -235,6 +240,25 @@ class ObjectParser {
     const layout = await dataset.layout(leaf, 0);
     const real = { kind: "grid" as const, dtype, layout, shape: dataset.extent };
     return { ...base, kind: "numeric", real };
+  }
+
+  /** Complex integers: their parts are members of a compound. */
+  async #pairs(
+    dataset: Dataset5,
+    name: string,
+    shape: number[],
+    stated: string | undefined,
+    leaves: Leaf[],
+  ): Promise<MatNode> {
+    const parts: MatPart[] = [];
+    for (const leaf of leaves) {
+      const { dtype } = leaf.number!;
+      const layout = await dataset.layout(leaf, 0);
+      parts.push({ kind: "grid", dtype, layout, shape: dataset.extent });
+    }
+    const [real, imaginary] = parts;
+    const base = { name, matlabClass: stated ?? real.dtype, shape };
+    return { ...base, kind: "numeric", real, imaginary };
   }
 
   /** Nothing, of a size: the values are the sizes. */

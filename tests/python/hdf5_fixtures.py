@@ -193,6 +193,58 @@ def trials(f):
             g[f"w_E1R2 {level}CL"] = (np.arange(50) * level).astype("<f4")
 
 
+def matlab(f):
+    """Variables as MATLAB 7.3 saves them; `point` is an object of a class of its own."""
+
+    def put(where, name, values, kind, **attributes):
+        d = where.create_dataset(name, data=values)
+        d.attrs["MATLAB_class"] = np.bytes_(kind)
+        for key, value in attributes.items():
+            d.attrs["MATLAB_" + key] = value
+        return d
+
+    def text(where, name, words):
+        return put(where, name, np.array([[ord(c)] for c in words], "u2"), "char", int_decode=np.int32(2))
+
+    refs = f.create_group("#refs#")
+    put(f, "d", np.arange(6.0).reshape(2, 3), "double")
+    put(f, "yes", np.array([[1, 0, 1]], "u1"), "logical", int_decode=np.int32(1))
+    z = np.zeros((2, 2), [("real", "<i2"), ("imag", "<i2")])
+    z["real"], z["imag"] = [[1, 2], [3, 4]], -5
+    put(f, "z", z, "int16")
+    text(f, "words", "größe")
+    put(f, "nothing", np.array([0, 3], "u8"), "double", empty=np.uint8(1))
+    one, two = put(refs, "a", np.array([[1.0]]), "double"), text(refs, "b", "two")
+    f.create_dataset("cell", data=np.array([[one.ref], [two.ref]], h5py.ref_dtype))
+    f["cell"].attrs["MATLAB_class"] = np.bytes_("cell")
+    s = f.create_group("s")
+    s.attrs["MATLAB_class"] = np.bytes_("struct")
+    s.create_dataset("x", data=np.array([[one.ref, one.ref]], h5py.ref_dtype))
+    sparse = f.create_group("sparse")
+    sparse.attrs["MATLAB_class"], sparse.attrs["MATLAB_sparse"] = np.bytes_("logical"), np.uint64(4)
+    sparse["data"], sparse["ir"] = np.array([1, 1], "u1"), np.array([0, 3], "u8")
+    sparse["jc"] = np.array([0, 1, 2], "u8")
+    reference = np.array([[0xDD000000, 2, 1, 1, 1, 1]], "u4")
+    put(f, "point", reference, "Point", object_decode=np.int32(3))
+    names = b"Point\0x\0" + bytes(8)
+    classes, objects = [0] * 4 + [0, 1, 0, 0], [0] * 6 + [1, 0, 0, 0, 1, 1]
+    saved, own, more = [0, 0], [0, 0] + [1, 2, 1, 0], [0, 0]
+    at, offsets = 40 + len(names), []
+    for region in (classes, saved, objects, own, more):
+        offsets.append(at)
+        at += 4 * len(region)
+    words = np.array(classes + saved + objects + own + more, "<u4").tobytes()
+    table = np.array([4, 2, *offsets, at, 0, 0], "<u4").tobytes() + names + words
+    held = [
+        put(refs, "c", np.frombuffer(table, "u1")[None, :], "uint8"),
+        put(refs, "d", np.array([0, 0], "u8"), "double", empty=np.uint8(1)),
+        put(refs, "e", np.array([[2.5]]), "double"),
+    ]
+    system = f.create_group("#subsystem#")
+    system.create_dataset("MCOS", data=np.array([[h.ref for h in held]], h5py.ref_dtype))
+    system["MCOS"].attrs["MATLAB_class"] = np.bytes_("FileWrapper__")
+
+
 def encoded(make, **options):
     buffer = io.BytesIO()
     with h5py.File(buffer, "w", **options) as f:
@@ -207,6 +259,7 @@ FILES = {
     "flat": encoded(flat),
     "moments": encoded(moments),
     "trials": encoded(trials),
+    "matlab": encoded(matlab, userblock_size=512),
 }
 
 with open(OUT, "w") as out:

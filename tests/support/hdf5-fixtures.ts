@@ -541,6 +541,28 @@ const PACKED: Record<string, string[]> = {
     "etWxbrtmgi8MZCa5a0E4jWEBisxXrWE2gVCdibCay1YC3bCGTaCcxfIDDVhXXuIRDpJYV+/+L4oup7WOiIMv4Hk8vO",
     "4FAlAAA=",
   ],
+  matlab: [
+    "H4sIAAAAAAACA+1aTWgUSRSu6p4e20lGJ5oYo5s1MrooIiioDMiSRI3ksK5BXXZvcdLTJiOTzNA9wUTxJIKLl4B48i",
+    "iCFyEgHve0LCwse5I9LbILy55E8KIXkdg99WqmqvpnanoSMzhdYXip7vrp+uqr71W9boTi1M3p58lz59OpPalaRtdR",
+    "AmXIDYWYNUjDR/k8rX8VLAZ7D+xThV7HtXu74XoftC+Wu3JpYsLtdE1ItJ9/NWKPQf7+HmJH4insijQ5MT7l2lXIz4",
+    "H9e4jYDPDq5V6S/wnu9wJjMEoj3fm7MH7lu/Ez00Ypb9vu9Z0OObcw/C2VZ4tGvlTvN4i/kyo8h8byFwfyd3gbsYfi",
+    "qexq/lJeUh27p/Hl8mBnwBpgC2BNQW+b8eny9xfPYaQ5zAe9VPn6Io/p8705yJcb+IbYk9BhDq7fyYT3T28f2hJeju",
+    "Lxpqcz5w+jJMEC0zwBAiuYdZcI4PTkVUdB3JJ9I6MwF2PoRA86sQYF3Bly7ysKaVAHxVFxTucRkte1JDN/hfLiTMkk",
+    "/a5/ejsK/0DjOtgM2P4x7KhsGH5YwAt78MvUrmXq9/QmuC1t5Vtozx/0wtAw2uH8X69XXKhOF0yjXKDrMuM8VoLZmW",
+    "BhPIxfaQaJIlBJ8VCrUqu6SyFdWibjt8KWpE7byKDifH6WbVOmTjDk91P8oudd86MULx2oLkp0/B/WFOenOr+E85OZ",
+    "Ko2B1pmL46dq+XBcNWFKNA/lGlRTmPEEj/s/EK1Uy1RLMP0ac3mL1GuPauJcziILvUf/OK7DiwwZAcY4gGENJHRmfQ",
+    "cj8bHXjwFRxaoXuOLWY5Aw5yvVZeQjBt7FtltKvlRJkRfbxx7mRBV5c7vfithskRc3D+m0nLOf3x5ejs7Ku/3h5ejh",
+    "7kU2vBzdBP11oJO3gG9HmylTkPOLrky3YUqSHalMVXQDlaW3VmIrDVTI6Adh/QSj8aAvqjpxaJgl8LNTG8ITusroKs",
+    "LOCNkjKPWnRj//FM2OoL8O+GlMnLr1CEpXQU8/X25JWF+TbfZLQyZ/wOp7vTOad7Or1qJRdfOalJcO0g15vegZ9NOL",
+    "RvCyMxLx0ri+rp/3x1xvR3eppTwTdfd3pTXd/Xa4lb1onL503aW72jtDfLlCvlqL/hUtkr9u8PqVi9h/1jKv2dlGCH",
+    "HZrMkrugn5G2Wr4F5ZKFfniguz9f2NTXW3krdsZ2tXKTsbPbc9e3HGXrar5nx2Xf0E0bFkfV39ORJenp5xHvfxOIl+",
+    "hj7X3kG+3FnIG0P8KeJlSu70MqfLnV5ubf28fKP+Vhxf4zS9jd290+n1nPIpTgnE62GU6IFcyO70sP85YaUzQ8KYMF",
+    "ate94jX8mdj+9+LcewJ/u6QyHbYZZcXOrhPv+d3EpH46JK4qOGBMvl8Hkx4r9HWelw3og7fbmXDEmhftIHNzZ+EYzb",
+    "q/1+uLUauZ4Cz9qIrwywCl2euW4abIglKL6ieiF6pcB9/icX51wVcFqNrOxalm8hGk6LDky5ddlr8CkBHMrBLu0qMP",
+    "+p8MRknpakONkKf9k8FvKKb7mNjuP/diBqpGwz4/gNfDYrjv//Qb8YW2e8rE2MBX3MIr7cb3ai/eVwHEmMT7TeSOIP",
+    "wtcoF85evLyeJ0TZdR38EYFs5E874u/Xc03XcZrp93yxZP5o5SsV05qe3gC/JUb+nsVfl0VK9D0kfc9I3yN+Ar1UMn",
+    "MdLQAA",
+  ],
 };
 
 /** The bytes of one of the files. */
