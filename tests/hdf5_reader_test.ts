@@ -194,3 +194,17 @@ Deno.test("a damaged file fails as a whole, with the name of what is wrong", asy
     /flat\.h5: B-tree node: not a/,
   );
 });
+
+Deno.test("sequences of complex numbers are their values one after the other, with lengths", async () => {
+  const dataset = await open("sequences");
+  const found = new Map<string, number[]>();
+  const { layout } = dataset.arrays.find((a) => a.path === "spectra/values")!;
+  assert(layout.kind === "stream");
+  for await (const { field, values } of dataset.openStream!(layout.stream, {})) {
+    const plain = values instanceof Uint8Array ? new Float32Array(values.slice().buffer) : values;
+    found.set(field, [...found.get(field) ?? [], ...[...plain].map(Number)]);
+  }
+  assert.equal(dataset.arrays.find((a) => a.path === "spectra/values")?.dtype, "complex64");
+  assert.deepEqual(found.get("lengths"), [2, 0, 1]);
+  assert.deepEqual(found.get("values"), [1, 2, -0, -3, 0.5, 0]);
+});

@@ -150,7 +150,7 @@ export class ArrayBuilder {
     if (leaf.type.class !== "sequence") return void put("string", await this.#texts(array));
     const parts = sequenceParts(leaf);
     if (!parts) {
-      const why = "sequences of sequences and of complex numbers are not converted";
+      const why = "sequences of sequences are not converted";
       this.dataset.leftOut.push({ what: path, why });
       return;
     }

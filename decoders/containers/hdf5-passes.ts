@@ -5,7 +5,7 @@ import { secondsOf } from "../mapping/time-vectors.ts";
 import { valueJson } from "./hdf5/attributes.ts";
 import type { Dataset5 } from "./hdf5/dataset.ts";
 import { type Leaf, leavesOf } from "./hdf5/elements.ts";
-import type { Value } from "./hdf5/values.ts";
+import type { Complex, Value } from "./hdf5/values.ts";
 
 /** Stored bytes decoded at a time. */
 const PIECE_BYTES = 4 << 20;
@@ -79,7 +79,7 @@ export interface SequencePart {
   dtype: DType;
 }
 
-/** The parts of a leaf's sequences; undefined when they are sequences of sequences or of complex numbers. */
+/** The parts of a leaf's sequences; undefined when they are sequences of sequences. */
 export function sequenceParts(leaf: Leaf): SequencePart[] | undefined {
   if (leaf.type.class !== "sequence") return undefined;
   const { base } = leaf.type;
@@ -87,7 +87,7 @@ export function sequenceParts(leaf: Leaf): SequencePart[] | undefined {
   const leaves = leavesOf(base)?.map((
     l,
   ) => (l.type.class === "enum" ? { ...l, number: undefined } : l));
-  if (!leaves || leaves.some((l) => l.type.class === "sequence" || isComplex(l))) return undefined;
+  if (!leaves || leaves.some((l) => l.type.class === "sequence")) return undefined;
   return leaves.map((l): SequencePart => {
     const dtype = l.number?.dtype ?? "string";
     return {
@@ -96,10 +96,6 @@ export function sequenceParts(leaf: Leaf): SequencePart[] | undefined {
       dtype: dtype === "float16" ? "float32" : dtype,
     };
   });
-}
-
-function isComplex({ number }: Leaf): boolean {
-  return number?.dtype.startsWith("complex") === true;
 }
 
 /** The items of all sequences of a leaf, one after the other, and how many each has. */
@@ -125,6 +121,11 @@ export async function* sequenceBlocks(
 
 /** Numbers of a type as a typed array. */
 function numbersOf(type: DType, items: Value[]): NumericArray {
+  if (type === "complex64" || type === "complex128") {
+    const parts = (items as Complex[]).flatMap(({ re, im }) => [re, im]);
+    const pairs = type === "complex64" ? Float32Array.from(parts) : Float64Array.from(parts);
+    return new Uint8Array(pairs.buffer);
+  }
   // Opaque items are bytes: they lie one after the other.
   const flat = items.flatMap((v) => (v instanceof Uint8Array ? [...v] : [v]));
   const out = allocate(type, flat.length);

@@ -193,6 +193,11 @@ def trials(f):
             g[f"w_E1R2 {level}CL"] = (np.arange(50) * level).astype("<f4")
 
 
+def sequences(f):
+    v = f.create_dataset("spectra", (3,), dtype=h5py.vlen_dtype(np.dtype("<c8")))
+    v[0], v[2] = np.array([1 + 2j, -3j], "<c8"), np.array([0.5], "<c8")
+
+
 def matlab(f):
     """Variables as MATLAB 7.3 saves them; `point` is an object of a class of its own."""
 
@@ -260,6 +265,7 @@ FILES = {
     "moments": encoded(moments),
     "trials": encoded(trials),
     "matlab": encoded(matlab, userblock_size=512),
+    "sequences": encoded(sequences),
 }
 
 with open(OUT, "w") as out:

@@ -563,6 +563,13 @@ const PACKED: Record<string, string[]> = {
     "wtcoF85evLyeJ0TZdR38EYFs5E874u/Xc03XcZrp93yxZP5o5SsV05qe3gC/JUb+nsVfl0VK9D0kfc9I3yN+Ar1UMn",
     "MdLQAA",
   ],
+  sequences: [
+    "H4sIAAAAAAACA+v0cHHj5ZLiYgABDg4GFgYBBmTwHwpWiKLyYfIJUJoRSndA6RVMMHFGsJwEVFwQaj66upAgV1eQ6v",
+    "9oAGaPAQuE5mAYBSMReLg6BoDoCCgflkpPMKGqKy5ITS4pSoSnRw8K7WVkYIWYxQjjQ1IyIyNEgBmqDkF3gJVKQt0o",
+    "xgRJs0VE2ieoIM8ASeoKDOIcDOL1QFYmVI6FDL2sQNtB7mFigviAA+p+ZsYKVmjOQjNFAq8dwX7+LqAcDcuHCsyjaZ",
+    "McAEq2K1hRy07UdIeQB6l1d/b3YURK+Ixo+YCBocEeSDiAGEDqACxbIJWX9sjm7+AfjYNRMApGwSgYBaNgFIyCUTAK",
+    "RsEoGAWjYLABAB3XHVKoFQAA",
+  ],
 };
 
 /** The bytes of one of the files. */
