@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { emptyDataset } from "../src/model/dataset.ts";
+import { selectFrom } from "../src/model/select.ts";
 import { MemorySource } from "../src/source/memory.ts";
 import type { ChunkLayout } from "../src/model/layout.ts";
 import { noise } from "./support/build-dataset.ts";
@@ -134,4 +135,59 @@ Deno.test("signals of a chunked container are turned to [channel, time] and cali
     assert.equal(data[3 * samples + t], b.value([0, t]) * 4 + 1);
   }
   assert.equal((await readArray(target, "time")).data[samples - 1], (samples - 1) / 100);
+});
+
+Deno.test("channels and times of a chunked container can be picked, in any combination", async () => {
+  const samples = 3000, channels = 9;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.subarray(Array.from({ length: channels }, (_, i) => i), { minLength: 1 }),
+      fc.boolean(),
+      fc.boolean(),
+      async (wanted, timed, channelFirst) => {
+        const shape = channelFirst ? [channels, samples] : [samples, channels];
+        const { source, layout, value } = stored(shape, channelFirst ? [4, 700] : [700, 4], 2);
+        const dataset = emptyDataset("test", [source]);
+        dataset.recordings.push({
+          name: "signals",
+          channels: Array.from({ length: channels }, (_, c) => ({
+            name: `c${c}`,
+            units: "mV",
+            gain: c + 1,
+            offset: 0,
+          })),
+          samplingFrequency: 100,
+          sampleCount: samples,
+          segments: [{ startIndex: 0, length: samples, startSeconds: 0 }],
+          rawType: "int16",
+          parts: [{
+            firstChannel: 0,
+            channelCount: channels,
+            layout,
+            grid: {
+              shape,
+              channelAxis: channelFirst ? 0 : 1,
+              timeAxis: channelFirst ? 1 : 0,
+            },
+          }],
+        });
+        const [first, end] = timed ? [650, 1500] : [0, samples];
+        const picked = selectFrom(dataset, {
+          channels: wanted,
+          ...(timed ? { fromSeconds: first / 100, untilSeconds: end / 100 } : {}),
+        });
+        const target = await convertDataset(picked, SMALL);
+        const { data, shape: out } = await readArray(target, "signals");
+        assert.deepEqual(out, [wanted.length, end - first]);
+        wanted.forEach((c, row) => {
+          for (let t = first; t < end; t++) {
+            const raw = value(channelFirst ? [c, t] : [t, c]);
+            const gain = wanted.length === 1 ? 1 : c + 1;
+            assert.equal(data[row * (end - first) + t - first], raw * gain, `channel ${c} at ${t}`);
+          }
+        });
+      },
+    ),
+    { numRuns: 25 },
+  );
 });

@@ -48,6 +48,8 @@ export interface ChannelPart {
     timeAxis: number;
     /** First sample that is wanted, where only a part is; 0 when absent. */
     firstSample?: number;
+    /** First channel of the stored array that is wanted, where only a part is; 0 when absent. */
+    firstChannel?: number;
     /** Sample of the recording at which the stored array begins, where arrays follow each other in time. */
     startSample?: number;
   };

@@ -79,13 +79,19 @@ function selectChannels(recording: Recording, wanted: (string | number)[]): Reco
     const own = keep.slice(part.firstChannel, part.firstChannel + part.channelCount);
     const rows = own.flatMap((k, i) => (k ? [i] : []));
     if (rows.length === 0) continue;
+    if (part.layout.kind === "chunks") {
+      for (const run of gridRuns(part, rows)) {
+        parts.push({ ...run, firstChannel: count });
+        count += run.channelCount;
+      }
+      continue;
+    }
     const layout = rows.length === part.channelCount ? part.layout : pickLayout(part.layout, rows);
     const tail = part.tail && pickTail(part, rows);
     parts.push({
       firstChannel: count,
       channelCount: rows.length,
       layout,
-      ...(part.grid ? { grid: part.grid } : {}),
       ...(tail ? { tail } : {}),
     });
     count += rows.length;
@@ -100,10 +106,26 @@ function pickLayout(layout: Layout, rows: number[]): Layout {
     case "stream":
       return { ...layout, rows: rows.map((i) => layout.rows?.[i] ?? i) };
     default:
-      throw new FuseError("Unsupported", "channels of a chunked container cannot be picked", {
+      throw new FuseError("Unsupported", "channels cannot be picked from this layout", {
         remedy: "Convert all channels",
       });
   }
+}
+
+/** Neighbouring rows of a stored grid, a part for each run of them. */
+function gridRuns(part: ChannelPart, rows: number[]): ChannelPart[] {
+  const runs: ChannelPart[] = [];
+  let end = -1;
+  for (const row of rows) {
+    const run = runs.at(-1);
+    if (run && row === end) run.channelCount++;
+    else {
+      const firstChannel = (part.grid?.firstChannel ?? 0) + row;
+      runs.push({ ...part, channelCount: 1, grid: part.grid && { ...part.grid, firstChannel } });
+    }
+    end = row + 1;
+  }
+  return runs;
 }
 
 function pickTail(part: ChannelPart, rows: number[]): NonNullable<ChannelPart["tail"]> {

@@ -48,10 +48,17 @@ export interface GridPiece {
   shape: number[];
   /** Axis `i` of the array is axis `permutation[i]` of the stored one; -1: it has none. */
   permutation: number[];
-  /** Where the piece begins in the array. */
+  /** Where the stored array begins in the array; below 0 when its first values are not wanted. */
   start: number[];
+  /** Indexes of the array's first axis that the piece fills, the end not among them; all it has when absent. */
+  rows?: [first: number, end: number];
   /** Per index of the array's first axis inside the piece; absent when values stay as they are. */
   calibration?: { gain: Float64Array; offset: Float64Array };
+}
+
+/** Index of the array's first axis at which a piece's own values begin. */
+export function firstRow({ rows, start }: GridPiece): number {
+  return rows ? rows[0] : start[0];
 }
 
 /** What fills an array. */

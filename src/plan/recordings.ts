@@ -100,7 +100,11 @@ function planChunkedSignals(
       layout,
       shape: grid.shape,
       permutation: [grid.channelAxis ?? -1, grid.timeAxis],
-      start: [firstChannel, (grid.startSample ?? 0) - (grid.firstSample ?? 0)],
+      start: [
+        firstChannel - (grid.firstChannel ?? 0),
+        (grid.startSample ?? 0) - (grid.firstSample ?? 0),
+      ],
+      rows: [firstChannel, firstChannel + channelCount],
       ...(storage.calibrate
         ? {
           calibration: {

@@ -6,6 +6,7 @@ import { DEFAULT_LIMITS } from "../errors.ts";
 import { sizeOf } from "../model/dtype.ts";
 import {
   cellOf,
+  firstRow,
   type GridPiece,
   type Plan,
   type PlannedArray,
@@ -107,8 +108,9 @@ export class GridTask {
       let outside = false;
       permutation.forEach((axis, i) => {
         const extent = axis < 0 ? 1 : piece.shape[axis];
-        const from = Math.max(0, origin[i] - start[i]);
-        const to = Math.min(extent, origin[i] + chunks[i] - start[i], shape[i] - start[i]);
+        const [first, end] = rowsOf(piece, i, shape[i]);
+        const from = Math.max(0, Math.max(origin[i], first) - start[i]);
+        const to = Math.min(extent, Math.min(origin[i] + chunks[i], end) - start[i]);
         if (to <= from) outside = true;
         if (axis >= 0) [low[axis], high[axis]] = [from, to];
       });
@@ -139,22 +141,32 @@ export class GridTask {
     const at = originOf(piece, entry);
     return piece.permutation.every((axis, i) => {
       if (axis < 0) return true;
-      const from = at[axis] + piece.start[i];
-      const to = Math.min(piece.shape[axis], at[axis] + piece.layout.chunkShape[axis]) +
-        piece.start[i];
+      const [first, end] = rowsOf(piece, i, Infinity);
+      const stored = Math.min(piece.shape[axis], at[axis] + piece.layout.chunkShape[axis]);
+      const from = Math.max(first, at[axis] + piece.start[i]);
+      const to = Math.min(end, stored + piece.start[i]);
       return from >= origin[i] && to <= origin[i] + chunks[i];
     });
   }
 
   #copy(values: Uint8Array, piece: GridPiece, entry: number, origin: number[]): void {
     const { chunkShape } = piece.layout;
+    const { chunks } = this.#array;
     const at = originOf(piece, entry);
+    // The rows of the output chunk that are the piece's; they lie together, as the first axis is outermost.
+    const [first, end] = rowsOf(piece, 0, Infinity);
+    const low = Math.max(origin[0], first), high = Math.min(origin[0] + chunks[0], end);
+    if (high <= low) return;
+    const rowBytes = this.#raw.length / chunks[0];
     copyPermuted(
       { bytes: values, origin: at, shape: chunkShape },
       {
-        bytes: this.#raw.bytes,
-        origin: origin.map((o, i) => o - piece.start[i]),
-        shape: this.#array.chunks,
+        bytes: this.#raw.bytes.subarray(
+          (low - origin[0]) * rowBytes,
+          (high - origin[0]) * rowBytes,
+        ),
+        origin: origin.map((o, i) => (i === 0 ? low : o) - piece.start[i]),
+        shape: chunks.with(0, high - low),
       },
       piece.shape,
       piece.permutation,
@@ -190,11 +202,13 @@ export class GridTask {
     const width = sizeOf(dtype);
     for (let r = 0; r < chunks[0]; r++) {
       const channel = origin[0] + r;
-      const piece = this.#pieces.map((p) => p.piece).find((p) =>
-        p.calibration && channel >= p.start[0] && channel < p.start[0] + p.calibration.gain.length
-      );
-      const gain = piece?.calibration?.gain[channel - piece.start[0]] ?? 1;
-      const offset = piece?.calibration?.offset[channel - piece.start[0]] ?? 0;
+      const piece = this.#pieces.map((p) => p.piece).find((p) => {
+        const first = firstRow(p);
+        return p.calibration && channel >= first && channel < first + p.calibration.gain.length;
+      });
+      const index = piece ? channel - firstRow(piece) : 0;
+      const gain = piece?.calibration?.gain[index] ?? 1;
+      const offset = piece?.calibration?.offset[index] ?? 0;
       kernels.calibrate(
         { dtype: stored, ptr: this.#raw.ptr + r * row * this.#storedBytes, count: row },
         { dtype: dtype as "float32" | "float64", ptr: this.#chunk.ptr + r * row * width },
@@ -209,6 +223,11 @@ export class GridTask {
     this.#raw.free();
     for (const { cache } of this.#pieces) cache.clear();
   }
+}
+
+/** Indexes of axis `i` of the array that a piece may fill: those below `length`. */
+function rowsOf({ rows }: GridPiece, i: number, length: number): [first: number, end: number] {
+  return i === 0 && rows ? [rows[0], Math.min(rows[1], length)] : [-Infinity, length];
 }
 
 /** First element of a stored chunk, in the axes of its piece. */

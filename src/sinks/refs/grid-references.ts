@@ -1,7 +1,7 @@
 /** References to arrays made of stored grids: HDF5 and MATLAB variables, one or one for each channel. */
 import { sizeOf } from "../../model/dtype.ts";
 import type { ArrayOrigin, GridPiece } from "../../plan/plan.ts";
-import { cellOf } from "../../plan/plan.ts";
+import { cellOf, firstRow } from "../../plan/plan.ts";
 import { chunkReferences, type Expressed, type ReferencedSources } from "./chunk-references.ts";
 
 type GridOrigin = Extract<ArrayOrigin, { kind: "grid" }>;
@@ -22,10 +22,11 @@ export function gridReferences(
   if ("reason" in made) return made;
   if (!pieces.some((p) => p.calibration)) return made;
   const gain = new Float64Array(shape[0]).fill(1), offset = new Float64Array(shape[0]);
-  for (const { calibration, start } of pieces) {
+  for (const piece of pieces) {
+    const { calibration } = piece, first = firstRow(piece);
     calibration?.gain.forEach((g, i) => {
-      gain[start[0] + i] = g;
-      offset[start[0] + i] = calibration.offset[i];
+      gain[first + i] = g;
+      offset[first + i] = calibration.offset[i];
     });
   }
   return { ...made, scales: { gain, offset } };
