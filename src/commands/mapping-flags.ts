@@ -1,5 +1,9 @@
 /** `--mapping` and the flags that say how a flat file lies, as one mapping descriptor. */
-import { checkDescriptor, readDescriptor, useDescriptor } from "../../decoders/mapping/descriptor.ts";
+import {
+  checkDescriptor,
+  readDescriptor,
+  useDescriptor,
+} from "../../decoders/mapping/descriptor.ts";
 import type { MappingUse } from "../../decoders/mapping/descriptor-types.ts";
 import { FuseError } from "../errors.ts";
 import { openSource } from "../source/open.ts";

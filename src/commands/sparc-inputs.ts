@@ -56,10 +56,12 @@ export async function datasetInputs(
 
 /** Descriptors that come with the program for a dataset, by the paths of its files. */
 async function shippedMappings(id: number): Promise<(path: string) => MappingUse | undefined> {
-  const shipped = await Promise.all(descriptorsOf(id).map(async (descriptor) => ({
-    matches: globMatcher(descriptor.files),
-    use: { ...await useDescriptor(descriptor, "shipped"), lenient: "all" as const },
-  })));
+  const shipped = await Promise.all(
+    descriptorsOf(id).map(async (descriptor) => ({
+      matches: globMatcher(descriptor.files),
+      use: { ...await useDescriptor(descriptor, "shipped"), lenient: "all" as const },
+    })),
+  );
   return (path) => shipped.find(({ matches }) => !matches || matches(path))?.use;
 }
 
