@@ -64,6 +64,7 @@ export type { CoalesceBudget } from "./src/source/coalesce.ts";
 export type { RetryPolicy } from "./src/source/retry.ts";
 export { MemoryTarget } from "./src/sinks/targets/memory.ts";
 export type { ObjectWriter, Target, TargetSpec } from "./src/sinks/targets/target.ts";
+export type { S3Place } from "./src/sinks/targets/s3-place.ts";
 export { WorkerPool } from "./src/pool/pool.ts";
 export type { WorkerFactory } from "./src/pool/pool.ts";
 export { buildPlan } from "./src/plan/build.ts";

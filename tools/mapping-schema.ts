@@ -27,7 +27,9 @@ if (import.meta.main) {
     Deno.mkdirSync(new URL("./", FILE), { recursive: true });
     Deno.writeTextFileSync(FILE, mappingSchema());
   } else if (Deno.readTextFileSync(FILE) !== mappingSchema()) {
-    console.error("schemas/mapping.schema.json is out of date: deno run -A tools/mapping-schema.ts");
+    console.error(
+      "schemas/mapping.schema.json is out of date: deno run -A tools/mapping-schema.ts",
+    );
     Deno.exit(1);
   }
 }

@@ -3,9 +3,11 @@ import type { S3Options } from "../../source/source.ts";
 
 /** A prefix of a bucket; plain data. */
 export interface S3Place {
+  /** Name of the bucket. */
   bucket: string;
   /** Without slashes at its ends. */
   prefix: string;
+  /** Service and account. */
   s3: S3Options;
 }
 
