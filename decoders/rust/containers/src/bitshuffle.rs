@@ -9,19 +9,23 @@ use fuse_core::{buffer, Error, Result};
 const BLOCK_BYTES: usize = 8192;
 /// Fewest elements of such a block.
 const BLOCK_ELEMENTS: usize = 128;
+/// Far larger than any element, and small enough for 128 of them to be counted in 32 bits.
+const MOST_ELEMENT_BYTES: usize = 1 << 24;
 
 /// Decodes a chunk; its parameters are version (two), element size, block size, compression.
 pub fn decode(values: &[u32], data: &[u8], limit: usize) -> Result<Vec<u8>> {
     let size = values.get(2).copied().unwrap_or(0) as usize;
-    if size == 0 {
-        return Err(Error::corrupt("bitshuffle of elements of no bytes"));
+    if size == 0 || size > MOST_ELEMENT_BYTES {
+        return Err(Error::corrupt(format!(
+            "bitshuffle of elements of {size} bytes"
+        )));
     }
     let wanted = values.get(3).copied().unwrap_or(0) as usize;
     match values.get(4).copied().unwrap_or(0) {
         0 => {
             let mut out = buffer(data.len(), limit)?;
             let whole = data.len() / (8 * size) * (8 * size);
-            let step = block_elements(wanted, size) * size;
+            let step = block_elements(wanted, size).saturating_mul(size);
             for (from, to) in data[..whole].chunks(step).zip(out.chunks_mut(step)) {
                 undo(size, from, &mut to[..from.len()]);
             }
@@ -169,5 +173,16 @@ pub(crate) mod tests {
         }
         data.extend_from_slice(&plain[whole..]);
         assert_eq!(decode(&[0, 4, 2, 0, 0], &data, 100_000).unwrap(), plain);
+    }
+    #[test]
+    fn elements_no_memory_holds_are_refused() {
+        // Found by fuzzing on 32-bit addresses.
+        for size in [0, 0x4000_0000, u32::MAX] {
+            for compression in [0, 2, 3] {
+                assert!(decode(&[0, 2, size, 0, compression], &[0; 64], 1 << 20).is_err());
+            }
+        }
+        let blocks = decode(&[0, 2, 4, u32::MAX, 0], &[7; 64], 1 << 20);
+        assert_eq!(blocks.unwrap().len(), 64);
     }
 }

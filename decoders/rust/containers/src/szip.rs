@@ -8,6 +8,8 @@ use fuse_core::{buffer, Error, Result};
 const NEAREST_NEIGHBOUR: u32 = 32;
 /// Samples are big-endian.
 const BIG_ENDIAN: u32 = 16;
+/// Samples of a line; the library writes at most 4096.
+const MOST_LINE: usize = 1 << 20;
 
 /// Decodes a chunk. Parameters: options, samples of a block, bits of a sample, samples of a line.
 pub fn decode(values: &[u32], data: &[u8], limit: usize) -> Result<Vec<u8>> {
@@ -18,7 +20,11 @@ pub fn decode(values: &[u32], data: &[u8], limit: usize) -> Result<Vec<u8>> {
             .ok_or_else(|| Error::corrupt("szip parameters are too few"))
     };
     let (options, block, bits, line) = (at(0)?, at(1)? as usize, at(2)?, at(3)? as usize);
-    if block == 0 || block > 64 || line == 0 || !(1..=32).contains(&bits) && bits != 64 {
+    if block == 0
+        || block > 64
+        || !(1..=MOST_LINE).contains(&line)
+        || !(1..=32).contains(&bits) && bits != 64
+    {
         return Err(Error::corrupt(format!(
             "szip of {bits} bits, {block} samples a block, {line} a line"
         )));
@@ -49,7 +55,7 @@ pub fn decode(values: &[u32], data: &[u8], limit: usize) -> Result<Vec<u8>> {
     let total = if padded == line {
         count
     } else {
-        lines * padded
+        lines.saturating_mul(padded)
     };
     if total > limit.saturating_mul(2) {
         return Err(Error::limit(format!("szip data of {total} samples")));
@@ -126,5 +132,11 @@ mod tests {
         assert!(decode(&[4, 8, 8, 16], &[1, 0], 100).is_err());
         assert!(decode(&[4, 8, 8, 16], &[255, 255, 255, 255, 0], 1000).is_err());
         assert!(decode(&[4, 8, 8, 16], &[16, 0, 0, 0, 0xff], 1000).is_err());
+    }
+    #[test]
+    fn lines_no_memory_holds_are_refused() {
+        // Found by fuzzing on 32-bit addresses.
+        let data = [0xff; 64];
+        assert!(decode(&[0, 32, 8, u32::MAX], &data, usize::MAX).is_err());
     }
 }
