@@ -144,9 +144,16 @@ Deno.test("channels and times of a chunked container can be picked, in any combi
       fc.subarray(Array.from({ length: channels }, (_, i) => i), { minLength: 1 }),
       fc.boolean(),
       fc.boolean(),
-      async (wanted, timed, channelFirst) => {
+      fc.boolean(),
+      async (wanted, timed, channelFirst, plain) => {
         const shape = channelFirst ? [channels, samples] : [samples, channels];
-        const { source, layout, value } = stored(shape, channelFirst ? [4, 700] : [700, 4], 2);
+        // Whole chunks, or runs of samples in the order of the file, of which parts can be read.
+        const chunkShape = plain ? [1, 1400] : [4, 700];
+        const { source, layout, value } = stored(
+          shape,
+          channelFirst ? chunkShape : chunkShape.reverse(),
+          2,
+        );
         const dataset = emptyDataset("test", [source]);
         dataset.recordings.push({
           name: "signals",
@@ -188,6 +195,39 @@ Deno.test("channels and times of a chunked container can be picked, in any combi
         });
       },
     ),
-    { numRuns: 25 },
+    { numRuns: 40 },
   );
+});
+
+Deno.test("of uncompressed runs only the wanted samples are read, wherever they lie", async () => {
+  const shape = [3, 400_000];
+  for (const chunk of [120_000, 2 ** 17, 99_991]) {
+    const { source, layout, value } = stored(shape, [1, chunk], 2);
+    for (const first of [0, 50_000, chunk - 40, 2 * chunk + 17, shape[1] - 100]) {
+      const dataset = emptyDataset("test", [source]);
+      dataset.recordings.push({
+        name: "signals",
+        channels: [0, 1, 2].map((c) => ({ name: `c${c}`, units: "mV", gain: 1, offset: 0 })),
+        samplingFrequency: 1,
+        sampleCount: shape[1],
+        segments: [{ startIndex: 0, length: shape[1], startSeconds: 0 }],
+        rawType: "int16",
+        parts: [{
+          firstChannel: 0,
+          channelCount: 3,
+          layout,
+          grid: { shape, channelAxis: 0, timeAxis: 1 },
+        }],
+      });
+      const picked = selectFrom(dataset, { fromSeconds: first, untilSeconds: first + 100 });
+      const cut = picked.recordings[0].parts[0].layout as ChunkLayout;
+      const bytes = cut.length.reduce((a, b) => a + b, 0);
+      // A prime number of samples cannot be cut evenly: its chunks are read whole.
+      if (chunk !== 99_991) assert.ok(bytes <= 3 * 2 * 2 ** 16, `${bytes} bytes to read`);
+      const { data } = await readArray(await convertDataset(picked, SMALL), "signals");
+      for (let c = 0; c < 3; c++) {
+        for (let t = 0; t < 100; t++) assert.equal(data[100 * c + t], value([c, first + t]));
+      }
+    }
+  }
 });

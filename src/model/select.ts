@@ -1,5 +1,6 @@
 /** Keeps some channels and some of the time of a dataset, before anything is read. */
 import { FuseError } from "../errors.ts";
+import { cropGrid } from "./crop-grid.ts";
 import type { ChannelPart, Dataset, Recording } from "./dataset.ts";
 import type { FrameTable, Layout, Segment } from "./layout.ts";
 import { frameTable, runOf, totalFrames } from "./layout.ts";
@@ -172,7 +173,8 @@ function selectTime(
   const parts = recording.parts.map((part): ChannelPart => {
     if (part.layout.kind === "chunks" && part.grid && segments.length === 1) {
       const firstSample = (part.grid.firstSample ?? 0) + segments[0].startIndex;
-      return { ...part, grid: { ...part.grid, firstSample } };
+      const from = { ...part, grid: { ...part.grid, firstSample } };
+      return cropGrid(from, recording.rawType, segments[0].length);
     }
     if (part.layout.kind !== "frames") throw notPickable(dataset);
     const key = `${part.layout.table}/${step}/${JSON.stringify(segments)}`;
