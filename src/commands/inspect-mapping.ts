@@ -22,9 +22,10 @@ export function mappingLines({ mapping }: DatasetMetadata): string[] {
       : "";
     lines.push(`  mapping    by the descriptor ${descriptor.name} (${descriptor.from}${hash})`);
   } else if (by === "heuristics") lines.push("  mapping    found out from the file");
+  else if (typeof by === "string") lines.push(`  mapping    by ${by}`);
   if (by === "heuristics" && entries(mapping.chosen).length === 0) {
     lines.push("             chosen: nothing is sure enough to be a recording");
-  } else if (typeof by === "string") lines.push(`  mapping    by ${by}`);
+  }
   for (const choice of entries(mapping.chosen)) lines.push(...choiceLines("chosen", choice));
   for (const rival of entries(mapping.rivals)) lines.push(...choiceLines("rival", rival));
   return lines;
