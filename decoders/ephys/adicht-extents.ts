@@ -45,7 +45,8 @@ export class ExtentReader {
     const kept = from >= 0 && from < this.#window.length ? this.#window.length - from : 0;
     const wanted = Math.min(Math.max(length, kept + WINDOW_BYTES), this.size - start);
     const old = this.#buffer;
-    if (old.length < wanted) this.#buffer = new Uint8Array(wanted);
+    // What is kept may grow by a few bytes at every step: the buffer doubles, or each step would need another.
+    if (old.length < wanted) this.#buffer = new Uint8Array(Math.max(wanted, 2 * old.length));
     const next = this.#buffer.subarray(0, wanted);
     if (kept > 0) next.set(old.subarray(from, from + kept));
     this.#window = new Uint8Array(0);
