@@ -42,3 +42,13 @@ Deno.test("every format says what it reads, and its extensions are its own", () 
     for (const extension of format.extensions) assert.match(extension, /^\.[a-z0-9.]+$/, format.id);
   }
 });
+
+Deno.test("every package the project imports says why it is there", async () => {
+  const root = new URL("../", import.meta.url);
+  const { imports } = JSON.parse(await Deno.readTextFile(new URL("deno.json", root)));
+  const said = await Deno.readTextFile(new URL("docs/dependencies.md", root));
+  for (const target of Object.values<string>(imports)) {
+    const name = /^npm:(@?[^@]+)@/.exec(target)?.[1];
+    assert.ok(name && said.includes(`| ${name} |`), `${target} is not in docs/dependencies.md`);
+  }
+});
