@@ -15,10 +15,8 @@ const PARTS_OF_A_SIZE = 1500;
 const MOST_PARTS = 10_000;
 /** Bytes of full parts that may wait or be under way before the work is held back. */
 const SENDING_BYTES = 3 * PART_BYTES;
-/** Parts of an object under way at a time. */
-const SENDINGS = 4;
 /** Buffers kept for parts to come. */
-const SPARE = 6;
+const SPARE = 3;
 /** What a part begins with: most outputs are small. */
 const FIRST_BYTES = 256 << 10;
 
@@ -48,7 +46,8 @@ export class S3Output implements ByteOutput {
 
   /**
    * @param signal ends the writing early
-   * @param mostUnsent bytes of full parts that may wait or be under way before the work is held back
+   * @param mostUnsent bytes of full parts that may wait or be under way before the work is held back;
+   *   as many parts as are in them are under way at a time
    * @param spare buffers of parts that have been sent, for parts to come, of this output and others
    */
   constructor(
@@ -130,7 +129,8 @@ export class S3Output implements ByteOutput {
 
   /** Starts requests for parts that wait. */
   #pump(): void {
-    while (this.#queue.length && this.#sending.size < SENDINGS && this.#failure === undefined) {
+    const most = Math.max(1, Math.floor(this.mostUnsent / PART_BYTES));
+    while (this.#queue.length && this.#sending.size < most && this.#failure === undefined) {
       const { number, part } = this.#queue.shift()!;
       const sent: Promise<void> = this.#sendPart(number, part).catch((error) => {
         this.#failure ??= error;

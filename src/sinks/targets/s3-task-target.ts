@@ -11,7 +11,7 @@ import type { ObjectWriter } from "./target.ts";
 /** Bytes of full parts of an object that may be under way before a task is held back. */
 const SENDING_BYTES = 5 << 20;
 /** Objects being finished before a task is held back. */
-const FINISHING = 4;
+const FINISHING = 1;
 
 /** What a task needs of a target, below an S3 prefix. */
 export class S3TaskTarget {
