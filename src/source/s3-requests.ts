@@ -5,6 +5,7 @@
  * the environment.
  */
 import { FuseError } from "../errors.ts";
+import { parseXml } from "./s3-xml.ts";
 import type { S3Options } from "./source.ts";
 
 /** What signs a request. */
@@ -127,18 +128,10 @@ async function refusal(answer: Response): Promise<S3Refusal> {
 
 /** What an answer with an error document says; services may only notice after they said 200. */
 export function refusalOf(answer: Response, text: string): S3Refusal {
-  const code = element(text, "Code") ?? (answer.status === 404 ? "NotFound" : "Unknown");
+  const document = parseXml(text);
+  const code = document.value("Code") ?? (answer.status === 404 ? "NotFound" : "Unknown");
   const status = answer.ok ? 500 : answer.status;
-  return new S3Refusal(code, element(text, "Message") ?? code, status, answer.headers);
-}
-
-/** Text of the first element of a name. */
-export function element(xml: string, name: string): string | undefined {
-  const found = new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml)?.[1];
-  return found?.replace(/&(?:lt|gt|quot|apos|amp|#x([0-9a-f]+)|#(\d+));/gi, (entity, hex, dec) => {
-    if (hex ?? dec) return String.fromCodePoint(hex ? parseInt(hex, 16) : Number(dec));
-    return { "&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'" }[entity as string] ?? "&";
-  });
+  return new S3Refusal(code, document.value("Message") ?? code, status, answer.headers);
 }
 
 /** Credentials of the environment; a profile that is named there goes before them. */

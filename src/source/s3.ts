@@ -5,7 +5,8 @@ import { checkAborted, DEFAULT_RETRY, retry, type RetryPolicy, TransientFailure 
 import { cleanKeyPath } from "../sparc/keys.ts";
 import { s3Access } from "./s3-access.ts";
 import { s3Failure } from "./s3-failures.ts";
-import { element, s3Request } from "./s3-requests.ts";
+import { s3Request } from "./s3-requests.ts";
+import { parseXml } from "./s3-xml.ts";
 import type { ByteSource, ReadOptions, S3Options, SourceSpec, SourceStats } from "./source.ts";
 import { baseName, joinKey } from "./urls.ts";
 
@@ -266,25 +267,26 @@ export async function* listObjects(options: {
       { source: uri },
       { signal },
     );
-    if (!/<ListBucketResult[ >/]/.test(page)) {
+    const listing = parseXml(page);
+    if (listing.name !== "ListBucketResult") {
       throw new FuseError("Network", "the service does not list its objects", {
         source: uri,
         found: page.slice(0, 80),
       });
     }
-    for (const [, folder] of page.matchAll(/<CommonPrefixes>(.*?)<\/CommonPrefixes>/gs)) {
-      yield { key: element(folder, "Prefix")!, folder: true, size: 0 };
+    for (const folder of listing.all("CommonPrefixes")) {
+      yield { key: folder.value("Prefix")!, folder: true, size: 0 };
     }
-    for (const [, object] of page.matchAll(/<Contents>(.*?)<\/Contents>/gs)) {
+    for (const object of listing.all("Contents")) {
       yield {
-        key: element(object, "Key")!,
+        key: object.value("Key")!,
         folder: false,
-        size: Number(element(object, "Size") ?? 0),
-        tag: element(object, "ETag"),
+        size: Number(object.value("Size") ?? 0),
+        tag: object.value("ETag"),
       };
     }
-    token = element(page, "IsTruncated") === "true"
-      ? element(page, "NextContinuationToken")
+    token = listing.value("IsTruncated") === "true"
+      ? listing.value("NextContinuationToken")
       : undefined;
   } while (token);
 }

@@ -6,7 +6,8 @@ import { FuseError, isFuseError } from "../../errors.ts";
 import { awaitRetry, checkAborted, DEFAULT_RETRY, type RetryPolicy } from "../../source/retry.ts";
 import { s3Access } from "../../source/s3-access.ts";
 import { s3Failure } from "../../source/s3-failures.ts";
-import { element, refusalOf, type S3Ask, s3Request } from "../../source/s3-requests.ts";
+import { refusalOf, type S3Ask, s3Request } from "../../source/s3-requests.ts";
+import { parseXml } from "../../source/s3-xml.ts";
 import { s3Uri } from "../../source/s3.ts";
 import type { S3Options } from "../../source/source.ts";
 import { Kernels } from "../../stream/kernels.ts";
@@ -70,7 +71,7 @@ export class S3Bucket {
       headers,
       signal,
     });
-    const uploadId = element(text, "UploadId");
+    const uploadId = parseXml(text).value("UploadId");
     if (!uploadId) {
       throw new FuseError("Sink", "the service gives no upload", { source: this.uri(key) });
     }
@@ -98,11 +99,11 @@ export class S3Bucket {
         },
         body,
       });
-      const failed = /<Error>(.*?)<\/Error>/s.exec(text)?.[1];
-      if (failed !== undefined) {
-        throw new FuseError("Sink", `the object cannot be removed: ${element(failed, "Message")}`, {
-          source: this.uri(element(failed, "Key") ?? keys[at]),
-          found: element(failed, "Code"),
+      for (const failed of parseXml(text).all("Error")) {
+        const why = failed.value("Message");
+        throw new FuseError("Sink", `the object cannot be removed: ${why}`, {
+          source: this.uri(failed.value("Key") ?? keys[at]),
+          found: failed.value("Code"),
         });
       }
     }
@@ -118,8 +119,8 @@ export class S3Bucket {
       if (isFuseError(error, "Sink")) return;
       throw error;
     }
-    for (const [, upload] of listed.matchAll(/<Upload>(.*?)<\/Upload>/gs)) {
-      const key = element(upload, "Key"), uploadId = element(upload, "UploadId");
+    for (const upload of parseXml(listed).all("Upload")) {
+      const key = upload.value("Key"), uploadId = upload.value("UploadId");
       if (!key?.startsWith(prefix) || !uploadId) continue;
       await new S3Parts(this, key, uploadId).abort();
     }
