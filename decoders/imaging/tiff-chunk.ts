@@ -3,7 +3,8 @@ import { type ErrorPlace, FuseError, isFuseError } from "../../src/errors.ts";
 import type { ChunkCodec } from "../../src/model/layout.ts";
 import { type DType, sizeOf } from "../../src/model/dtype.ts";
 import type { DecodeChunk } from "../../src/stream/chunk-decoders.ts";
-import { loadWasm, type WasmModule, type WasmName } from "../wasm/instance.ts";
+import { loadWasm, type WasmName } from "../wasm/instance.ts";
+import { regionsBy } from "../wasm/regions.ts";
 
 /** What a tile or strip needs beside its bytes; values of the TIFF tags of these names. */
 export interface TiffChunkParams {
@@ -57,49 +58,7 @@ const LUMA = [0.299, 0.587, 0.114];
 /** No headroom: the default of ReferenceBlackWhite for RGB; for YCbCr the chroma is centred. */
 const REFERENCE = [0, 255, 128, 255, 128, 255];
 
-/** A region of wasm memory that grows and is used again for every chunk of the thread. */
-class Region {
-  ptr = 0;
-  #length = 0;
-
-  constructor(readonly module: WasmModule) {}
-
-  reserve(length: number): number {
-    if (length > this.#length) {
-      if (this.ptr) this.module.free(this.ptr, this.#length);
-      this.ptr = this.#length = 0;
-      this.ptr = this.module.alloc(length);
-      this.#length = length;
-    }
-    return this.ptr;
-  }
-
-  /** Copies bytes in; gives their address. */
-  put(bytes: Uint8Array): number {
-    const ptr = this.reserve(bytes.length);
-    this.module.memory.set(bytes, ptr);
-    return ptr;
-  }
-}
-
-interface Regions {
-  params: Region;
-  tables: Region;
-  input: Region;
-  output: Region;
-}
-
-const regions = new WeakMap<WasmModule, Regions>();
-
-function regionsOf(module: WasmModule): Regions {
-  let found = regions.get(module);
-  if (!found) {
-    const region = () => new Region(module);
-    found = { params: region(), tables: region(), input: region(), output: region() };
-    regions.set(module, found);
-  }
-  return found;
-}
+const regionsOf = regionsBy("params", "tables", "input", "output");
 
 function packParams(
   p: TiffChunkParams,

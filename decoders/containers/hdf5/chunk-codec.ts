@@ -5,6 +5,7 @@ import { type DType, sizeOf } from "../../../src/model/dtype.ts";
 import type { ChunkCodec } from "../../../src/model/layout.ts";
 import type { DecodeChunk } from "../../../src/stream/chunk-decoders.ts";
 import { loadWasm, type WasmModule } from "../../wasm/instance.ts";
+import { regionsBy } from "../../wasm/regions.ts";
 import type { ByteOrder, FloatParts } from "./datatype.ts";
 
 /** How the wanted items of an element are stored: the words 2 to 19 of `params.rs`. */
@@ -38,46 +39,7 @@ export interface Hdf5ChunkParams {
   partial?: boolean;
 }
 
-/** A region of wasm memory that grows and is used again. */
-class Region {
-  #ptr = 0;
-  #length = 0;
-
-  constructor(readonly module: WasmModule) {}
-
-  reserve(length: number): number {
-    if (length > this.#length) {
-      if (this.#ptr) this.module.free(this.#ptr, this.#length);
-      this.#ptr = this.#length = 0;
-      this.#ptr = this.module.alloc(length);
-      this.#length = length;
-    }
-    return this.#ptr;
-  }
-
-  put(bytes: Uint8Array): number {
-    const ptr = this.reserve(bytes.length);
-    this.module.memory.set(bytes, ptr);
-    return ptr;
-  }
-}
-
-interface Regions {
-  words: Region;
-  input: Region;
-  output: Region;
-}
-
-const regions = new WeakMap<WasmModule, Regions>();
-
-function regionsOf(module: WasmModule): Regions {
-  let found = regions.get(module);
-  if (!found) {
-    const region = () => new Region(module);
-    regions.set(module, found = { words: region(), input: region(), output: region() });
-  }
-  return found;
-}
+const regionsOf = regionsBy("words", "input", "output");
 
 const ORDERS: ByteOrder[] = ["little", "big", "vax"];
 
