@@ -1,5 +1,5 @@
 /** Opens an ADInstruments LabChart binary file: two headers and interleaved samples. */
-import { DEFAULT_LIMITS, FuseError, type Limits, toFuseError } from "../../src/errors.ts";
+import { DEFAULT_LIMITS, FuseError, type Limits } from "../../src/errors.ts";
 import { type Attributes, type Dataset, emptyDataset } from "../../src/model/dataset.ts";
 import { type FrameLayout, frameTable } from "../../src/model/layout.ts";
 import type { ByteSource } from "../../src/source/source.ts";
@@ -17,15 +17,7 @@ import {
 const FORMAT = "adibin";
 
 /** The reader of the format "adibin". */
-export const reader: Reader = {
-  async open(source, options) {
-    try {
-      return await openFile(source, options);
-    } catch (error) {
-      throw toFuseError(error, "Corrupt", { source: source.name, format: FORMAT });
-    }
-  },
-};
+export const reader: Reader = { open: openFile };
 
 async function openFile(source: ByteSource, options: OpenOptions): Promise<Dataset> {
   const dataset = emptyDataset(FORMAT, [source]);

@@ -5,7 +5,7 @@
 import { ensure, type ErrorDetails, FuseError, type Limits } from "../../src/errors.ts";
 import { type ByteSource, viewOf } from "../../src/source/source.ts";
 import { COMPOUND_TITLE, isCompound } from "./adicht.ts";
-import type { Extent } from "./adicht-extents.ts";
+import type { Extent } from "./extents.ts";
 
 const HEADER_BYTES = 512;
 const ENTRY_BYTES = 160;

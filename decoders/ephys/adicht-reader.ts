@@ -1,11 +1,11 @@
 /** Opens ADInstruments LabChart documents. */
-import { DEFAULT_LIMITS, FuseError, toFuseError } from "../../src/errors.ts";
+import { DEFAULT_LIMITS, FuseError } from "../../src/errors.ts";
 import { type Dataset, emptyDataset } from "../../src/model/dataset.ts";
 import type { ByteSource } from "../../src/source/source.ts";
 import type { OpenOptions, Reader } from "../format.ts";
 import { isMacDocument } from "./adicht.ts";
 import { fillDataset, SAMPLES } from "./adicht-dataset.ts";
-import type { Extent } from "./adicht-extents.ts";
+import type { Extent } from "./extents.ts";
 import { readMacDocument } from "./adicht-mac.ts";
 import type { LabChartDocument } from "./adicht-model.ts";
 import { readSamples } from "./adicht-samples.ts";
@@ -15,15 +15,7 @@ import { streamOf } from "./biopac-streams.ts";
 const FORMAT = "adicht";
 
 /** The reader of the format "adicht". */
-export const reader: Reader = {
-  async open(source, options) {
-    try {
-      return await openFile(source, options);
-    } catch (error) {
-      throw toFuseError(error, "Corrupt", { source: source.name, format: FORMAT });
-    }
-  },
-};
+export const reader: Reader = { open: openFile };
 
 async function openFile(source: ByteSource, options: OpenOptions): Promise<Dataset> {
   const { signal, limits = DEFAULT_LIMITS } = options;

@@ -3,7 +3,7 @@ import { FuseError } from "../../src/errors.ts";
 import type { StreamBlock } from "../../src/model/dataset.ts";
 import { type ByteSource, viewOf } from "../../src/source/source.ts";
 import { newWasm, type WasmModule } from "../wasm/instance.ts";
-import { type Extent, ExtentReader } from "./adicht-extents.ts";
+import { type Extent, ExtentReader } from "./extents.ts";
 import type { BlockKind, SampleBlock, SampleType } from "./adicht-model.ts";
 
 /** The blocks of one channel of one recording, in order of time. */

@@ -3,7 +3,7 @@ import { FuseError, isFuseError, type Limits } from "../../src/errors.ts";
 import type { Attributes } from "../../src/model/dataset.ts";
 import type { ByteSource } from "../../src/source/source.ts";
 import { type Compound, type CompoundStream, openCompound } from "./adicht-container.ts";
-import { type Extent, ExtentReader } from "./adicht-extents.ts";
+import { type Extent, ExtentReader } from "./extents.ts";
 import { parseMap } from "./adicht-map.ts";
 import type { LabChartDocument } from "./adicht-model.ts";
 import { SerialReader, TEXT_TAG } from "./adicht-serial.ts";

@@ -1,5 +1,5 @@
 /** Opens a flat recording by what is told of it: a descriptor, a sidecar, or the `params.py` beside it. */
-import { DEFAULT_LIMITS, FuseError, type Limits, toFuseError } from "../../src/errors.ts";
+import { DEFAULT_LIMITS, FuseError, type Limits } from "../../src/errors.ts";
 import {
   type Attributes,
   type ChannelPart,
@@ -17,15 +17,7 @@ import { type FlatShape, readSidecar, sampleType, shapeOf, SIDECAR } from "./fla
 const FORMAT = "flat";
 
 /** The reader of the format "flat". */
-export const reader: Reader = {
-  async open(source, options) {
-    try {
-      return await openFlat(source, options);
-    } catch (error) {
-      throw toFuseError(error, "Corrupt", { source: source.name, format: FORMAT });
-    }
-  },
-};
+export const reader: Reader = { open: openFlat };
 
 async function openFlat(source: ByteSource, options: OpenOptions): Promise<Dataset> {
   const stated = await statedShape(source, options);

@@ -2,7 +2,7 @@
 import { FuseError } from "../../src/errors.ts";
 import { type ByteSource, viewOf } from "../../src/source/source.ts";
 import { loadWasm } from "../wasm/instance.ts";
-import { ExtentReader } from "./adicht-extents.ts";
+import { ExtentReader } from "./extents.ts";
 import { decodeText } from "./spike2-text.ts";
 
 /** Bytes scanned at once; no line of text may be longer. */

@@ -1,5 +1,5 @@
 /** Opens a Spike2 text export. */
-import { FuseError, toFuseError } from "../../src/errors.ts";
+import { FuseError } from "../../src/errors.ts";
 import { type Dataset, emptyDataset } from "../../src/model/dataset.ts";
 import type { ByteSource } from "../../src/source/source.ts";
 import type { OpenOptions, Reader } from "../format.ts";
@@ -25,15 +25,7 @@ import { buildTables, type EventSource, streamEvents } from "./spike2-tables.ts"
 const FORMAT = "spike2_text";
 
 /** The reader of the format "spike2_text". */
-export const reader: Reader = {
-  async open(source, options) {
-    try {
-      return await openFile(source, options);
-    } catch (error) {
-      throw toFuseError(error, "Corrupt", { source: source.name, format: FORMAT });
-    }
-  },
-};
+export const reader: Reader = { open: openFile };
 
 async function openFile(source: ByteSource, { signal }: OpenOptions): Promise<Dataset> {
   const { size } = source;

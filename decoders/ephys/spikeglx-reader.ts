@@ -1,5 +1,5 @@
 /** Opens a SpikeGLX recording: a `.bin` or `.cbin` file with its `.meta`. */
-import { DEFAULT_LIMITS, FuseError, toFuseError } from "../../src/errors.ts";
+import { DEFAULT_LIMITS, FuseError } from "../../src/errors.ts";
 import { type Attributes, type Dataset, emptyDataset } from "../../src/model/dataset.ts";
 import {
   type FrameLayout,
@@ -25,15 +25,7 @@ const FORMAT = "spikeglx";
 const LONG_VALUE = 4096;
 
 /** The reader of the format "spikeglx". */
-export const reader: Reader = {
-  async open(source, options) {
-    try {
-      return await openPair(source, options);
-    } catch (error) {
-      throw toFuseError(error, "Corrupt", { source: source.name, format: FORMAT });
-    }
-  },
-};
+export const reader: Reader = { open: openPair };
 
 async function openPair(source: ByteSource, options: OpenOptions): Promise<Dataset> {
   const isMeta = /\.meta$/i.test(source.name);
