@@ -1,5 +1,5 @@
 /** Opens a TDT block by any of its files, or `.sev` files that have no block. */
-import { DEFAULT_LIMITS, FuseError, toFuseError } from "../../src/errors.ts";
+import { DEFAULT_LIMITS, FuseError } from "../../src/errors.ts";
 import { type Dataset, emptyDataset } from "../../src/model/dataset.ts";
 import { sizeOf } from "../../src/model/dtype.ts";
 import type { ByteSource } from "../../src/source/source.ts";
@@ -18,22 +18,18 @@ const MOST_NOTES = 1 << 20;
 /** The reader of the format "tdt". */
 export const reader: Reader = {
   async open(source, options) {
-    try {
-      const isSev = /\.sev$/i.test(source.name);
-      const index = /\.tsq$/i.test(source.name) ? source : await findIndex(source);
-      if (index && !(isSev && options.alone)) return await openBlock(source, index, options);
-      if (isSev) return await openSevs(source, options);
-      // An index under another name.
-      if (isIndexHead(await source.readUpTo(0, 80, { purpose: "header" }))) {
-        return await openBlock(source, source, options);
-      }
-      throw new FuseError("Truncated", "the block's index (.tsq) is not there", {
-        source: source.name,
-        remedy: "Put the files of the block into one folder",
-      });
-    } catch (error) {
-      throw toFuseError(error, "Corrupt", { source: source.name, format: FORMAT });
+    const isSev = /\.sev$/i.test(source.name);
+    const index = /\.tsq$/i.test(source.name) ? source : await findIndex(source);
+    if (index && !(isSev && options.alone)) return await openBlock(source, index, options);
+    if (isSev) return await openSevs(source, options);
+    // An index under another name.
+    if (isIndexHead(await source.readUpTo(0, 80, { purpose: "header" }))) {
+      return await openBlock(source, source, options);
     }
+    throw new FuseError("Truncated", "the block's index (.tsq) is not there", {
+      source: source.name,
+      remedy: "Put the files of the block into one folder",
+    });
   },
 };
 
